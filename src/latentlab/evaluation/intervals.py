@@ -1,0 +1,103 @@
+"""How sure can we be? Intervals for one accuracy, for several seeds, and for the difference between two classifiers."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from scipy.stats import binomtest, norm
+from torch import Tensor
+
+from latentlab.evaluation.arrays import Array
+
+
+@dataclass(frozen=True)
+class Score:
+    """An accuracy on labelled samples: fractions in [0, 1], 95 % Wilson interval, predicted labels (n,) int64."""
+
+    accuracy: float
+    interval: tuple[float, float]
+    predictions: Tensor
+
+    @property
+    def percent(self) -> float:
+        """The accuracy in percent."""
+        return 100 * self.accuracy
+
+    def row(self, name: str) -> tuple[str, float, float, float]:
+        """(name, accuracy, low, high) in percent: one row of `plots.accuracy_bars`."""
+        return name, self.percent, 100 * self.interval[0], 100 * self.interval[1]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation (n − 1 in the denominator) of one number over n seeds."""
+
+    mean: float
+    sd: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} ± {self.sd:.2g} ({self.n} seeds)"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Accuracy of the first classifier minus the second on the same samples, 95 % interval, and McNemar's exact p."""
+
+    difference: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Score interval for a share of `correct` among `n` trials, as fractions in [0, 1].
+
+    Unlike p ± z·sd it stays inside [0, 1] and keeps a width when all or none are correct.
+    Raises ValueError unless 0 ≤ correct ≤ n and n > 0. Source: Wilson (1927), as in Brown, Cai & DasGupta (2001), eq. 4.
+    """
+    if n <= 0 or not 0 <= correct <= n:
+        raise ValueError(f"{correct} correct of {n}: expected 0 ≤ correct ≤ n and at least one sample.")
+    z = float(norm.ppf(0.5 + level / 2))
+    p = correct / n
+    # ( p + z²/2n ± z √( p(1−p)/n + z²/4n² ) ) / ( 1 + z²/n )
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    low = 0.0 if correct == 0 else centre - half
+    high = 1.0 if correct == n else centre + half
+    return low, high
+
+
+def score(predictions: Tensor, labels: Tensor) -> tuple[float, tuple[float, float]]:
+    """Share of equal entries of two (n,) tensors and its Wilson interval."""
+    correct = int((predictions == labels).sum())
+    return correct / len(labels), wilson(correct, len(labels))
+
+
+def spread(values: list[float] | Array) -> Spread:
+    """Mean ± sd over seeds. One value has no spread: sd is then NaN, never a flattering 0. Raises ValueError if empty or NaN."""
+    v = torch.as_tensor(values, dtype=torch.float64).flatten()
+    if len(v) == 0 or not torch.isfinite(v).all():
+        raise ValueError(f"Spread over {v.tolist()}: expected at least one value, all finite.")
+    return Spread(float(v.mean()), float(v.std()) if len(v) > 1 else float("nan"), len(v))
+
+
+def paired_difference(first: Array, second: Array, labels: Array, level: float = 0.95) -> Difference:
+    """How much better is the first classifier than the second on the same samples? Fractions in [−1, 1].
+
+    first, second: predicted labels (n,), labels: true labels (n,). Samples on which both are right or both wrong say nothing
+    about which is better, so the interval is much narrower than two separate ones suggest.
+    Raises ValueError if shapes differ. Sources: interval of Agresti & Min (2005), p-value of McNemar (1947), exact form.
+    """
+    one, two, true = (torch.as_tensor(a).flatten() for a in (first, second, labels))
+    if not len(one) == len(two) == len(true) or len(true) == 0:
+        raise ValueError(f"{len(one)} and {len(two)} predictions for {len(true)} labels: expected as many of each, at least one.")
+    right_one, right_two = one == true, two == true
+    only_one = int((right_one & ~right_two).sum())
+    only_two = int((right_two & ~right_one).sum())
+    p_value = binomtest(only_one, only_one + only_two).pvalue if only_one + only_two else 1.0
+    # Half a count is added to each of the four cells, which keeps the interval from shrinking to a point:
+    # b = only_one + ½, c = only_two + ½, N = n + 2;   (b − c)/N ± z √( b + c − (b − c)²/N ) / N
+    z = float(norm.ppf(0.5 + level / 2))
+    b, c, total = only_one + 0.5, only_two + 0.5, len(true) + 2
+    centre, half = (b - c) / total, z * sqrt(b + c - (b - c) ** 2 / total) / total
+    return Difference((only_one - only_two) / len(true), (centre - half, centre + half), float(p_value))
