@@ -1,0 +1,86 @@
+"""The first cell of every notebook: profile, device, seed and plot style in one line."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+PROFILES = ("quick", "full")
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a notebook needs to know about this run. Notebooks ask it for settings and never branch on the profile."""
+
+    profile: str  # "quick" or "full"
+    device: torch.device
+    seed: int
+
+    @property
+    def preset(self) -> str:
+        """The name of the recipes' preset for this profile: "quick"; or "gpu" or "cpu" in the full profile."""
+        if self.profile == "quick":
+            return "quick"
+        return "cpu" if self.device.type == "cpu" else "gpu"
+
+    def settings(self, name: str) -> Any:
+        """The settings object of recipe `name` for this profile. Raises ValueError if there is no such recipe or preset."""
+        module = f"latentlab.recipes.{name}"
+        try:
+            recipe = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name not in (module, "latentlab.recipes"):
+                raise
+            raise ValueError(f"There is no recipe {name!r}: latentlab/recipes/{name}.py does not exist.") from error
+        presets = getattr(recipe, "PRESETS", {})
+        if self.preset not in presets:
+            raise ValueError(f"Recipe {name!r} has no preset {self.preset!r}; it has {', '.join(presets) or 'none'}.")
+        return presets[self.preset]
+
+    def generator(self, offset: int = 0) -> torch.Generator:
+        """A fresh CPU generator seeded with seed + offset: the same numbers every time the cell runs."""
+        return torch.Generator().manual_seed(self.seed + offset)
+
+    def record(self, name: str, values: Mapping[str, Any], **provenance: Any) -> None:
+        """Save `values` as reference result `name` in the full profile; do nothing in the quick one. See `save_reference`."""
+        if self.profile == "full":
+            from .reference import save_reference
+
+            save_reference(name, values, seed=self.seed, **provenance)
+
+
+def setup(seed: int = 0) -> Course:
+    """Set the course up and say so in one line.
+
+    The profile comes from LATENTLAB_PROFILE (quick or full; default quick), the device from LATENTLAB_DEVICE (default: cuda if
+    there is one, else cpu). Nothing global is seeded. Raises ValueError for an unknown profile or an unusable device.
+    """
+    course = Course(profile_from_environment(), device_from_environment(), seed)
+    print(f"latentlab · profile {course.profile} · device {course.device.type} · seed {course.seed}")
+    return course
+
+
+def profile_from_environment() -> str:
+    """LATENTLAB_PROFILE, checked."""
+    profile = os.environ.get("LATENTLAB_PROFILE", "").strip() or "quick"
+    if profile not in PROFILES:
+        raise ValueError(f"LATENTLAB_PROFILE is {profile!r}; it must be 'quick' (embedded data, CPU) or 'full' (real data).")
+    return profile
+
+
+def device_from_environment() -> torch.device:
+    """LATENTLAB_DEVICE, checked; without it cuda if available, else cpu."""
+    name = os.environ.get("LATENTLAB_DEVICE", "").strip()
+    if not name:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"LATENTLAB_DEVICE is {name!r}, which torch cannot use here. Try 'cpu', or unset it.") from error
+    return device
