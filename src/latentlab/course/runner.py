@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -128,26 +131,23 @@ def execute(notebook: NotebookNode, path: Path, profile: str, timeout: int | Non
             store_history=True,
             coalesce_streams=True,
             resources={"metadata": {"path": str(path.resolve().parent)}},
+            kernel_manager_class=ThisPython,
+            extra_arguments=["--log-level=40"],  # errors only: a hint about its transport does not concern the reader
             on_cell_executed=lambda **_: bar.update(),
         )
-        client.km = client.create_kernel_manager()
-        client.km.kernel_spec_manager.ensure_native_kernel = True
-        client.km._kernel_spec = this_python()
-        client.owns_km = True
-        environment = {**os.environ, "LATENTLAB_PROFILE": profile}
         try:
-            client.execute(env=environment)
+            client.execute(env={**os.environ, "LATENTLAB_PROFILE": profile})
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
             return explain(path, cells, problem)
     return ""
 
 
-def this_python() -> Any:
-    """The kernel of the Python that runs this line, whatever "python3" kernels the user's home may hold."""
-    from ipykernel.kernelspec import RESOURCES, get_kernel_dict
-    from jupyter_client.kernelspec import KernelSpec
+class ThisPython(AsyncKernelManager):
+    """Starts the Python that runs this line as the kernel, whatever "python3" kernels the user's home may hold."""
 
-    return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
 
 def explain(path: Path, cells: Sequence[NotebookNode], problem: Exception) -> str:

@@ -1,0 +1,63 @@
+# `make` or `make help` lists the commands. Everything runs in a virtual environment that the first command sets up.
+
+PYTHON ?= python3
+VENV ?= $(or $(LATENTLAB_VENV),.venv)
+NOTEBOOKS ?= notebooks
+TEST_WORKERS ?= 2
+CELL_TIMEOUT ?= 300
+# A place with CPU-only builds of torch, if you want to save 4 GB: make course TORCH_INDEX=<address>
+export TORCH_INDEX
+
+BIN := $(abspath $(VENV))/bin
+# The source of this clone comes first, wherever the environment is shared.
+export PYTHONPATH := $(CURDIR)/src
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup course test lab full execute bench lint lock clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+setup:  ## make or reuse the virtual environment (all other commands do it by themselves)
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name yours: make course PYTHON=<path>"; exit 1; }
+	@$(PYTHON) .ci/setup_env.py "$(VENV)"
+
+course: setup  ## run every notebook in the quick profile and write the pages to build/
+	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build --profile quick
+
+full: setup  ## the same with the real data (a GPU, or patience), pages to build/full, results to data/reference
+	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build/full --profile full
+
+execute: setup  ## refresh the outputs stored in the notebooks
+	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build --profile quick --in-place
+
+test: setup  ## unit tests, then strict nbval on all notebooks
+	@status=0; \
+	$(BIN)/python -m pytest tests -q -n $(TEST_WORKERS) || status=$$?; \
+	if ls $(NOTEBOOKS)/*.ipynb >/dev/null 2>&1; then \
+	  $(BIN)/python -m pytest --nbval $(NOTEBOOKS) --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) \
+	    --nbval-sanitize-with tests/nbval_sanitize.cfg -q -n $(TEST_WORKERS) --dist loadfile -p no:cacheprovider || status=$$?; \
+	else \
+	  echo "No notebook in $(NOTEBOOKS)/ yet: nothing for nbval to do."; \
+	fi; \
+	exit $$status
+
+lab: setup  ## open the notebooks in JupyterLab
+	@$(BIN)/python -m jupyter lab $(NOTEBOOKS)
+
+bench: setup  ## benchmarks, with other libraries side by side
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock --no-build-isolation -e '.[bench]'
+	@$(BIN)/python -m pytest benchmarks -q -s
+
+lint: setup  ## ruff for code and notebooks
+	@$(BIN)/python -m ruff check .
+
+lock: setup  ## complete requirements.lock from pyproject.toml (newer versions: make lock LOCK_OPTIONS=--upgrade)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock" \
+	  --extra lab --extra test $(LOCK_OPTIONS) pyproject.toml -o requirements.lock
+
+clean:  ## remove build/ and the environment's stamp (the next command checks the environment again)
+	@rm -rf build .pytest_cache .ruff_cache .benchmarks src/*.egg-info
+	@rm -f .venv/.stamp-*
