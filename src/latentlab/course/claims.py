@@ -132,7 +132,7 @@ def _entry(table: str, id: str) -> dict[str, str]:
         return book[table][id]
     other = "answers" if table == "claims" else "claims"
     if id in book[other]:
-        raise KeyError(f"{id!r} stands in the ledger under {other}: call {'answer' if other == 'answers' else 'claim'}() instead.")
+        raise KeyError(f"{id!r} stands in the ledger under {other}: call {other[:-1]}() instead.")
     near = difflib.get_close_matches(str(id), book[table], n=3, cutoff=0.5)
     hint = f" Nearest: {', '.join(near)}." if near else ""
     raise KeyError(f"No {table[:-1]} {id!r} in the ledger (latentlab/course/claims.toml).{hint}")

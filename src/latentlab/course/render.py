@@ -89,7 +89,8 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
         for first, *rest in rows
     )
     title = f'<caption style="text-align:left;color:inherit">{escape(caption)}</caption>' if caption else ""
-    return f'<table style="color:inherit;background:transparent">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    table = f"{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<table style="color:inherit;background:transparent">{table}</table>'
 
 
 def show(text: str, html: str, facts: dict[str, Any] | None = None) -> None:
