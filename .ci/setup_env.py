@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 (this file is what tells the owner of an older Python)
     sys.exit(
         "latentlab needs Python 3.11 or newer, but {} is Python {}.{}. Name a newer one: make course PYTHON=python3.12".format(
             sys.executable, *sys.version_info[:2]
@@ -35,7 +35,8 @@ def main(arguments):
             make(place, torch_index)
     except subprocess.CalledProcessError as problem:
         command = " ".join(map(str, problem.cmd))
-        print(f"\nSet-up stopped: `{command}` failed (see above).\nRun the same command again when the cause is gone.", file=sys.stderr)
+        print(f"\nSet-up stopped: `{command}` failed (see above).", file=sys.stderr)
+        print("Run the same command again when the cause is gone.", file=sys.stderr)
         return 1
     return 0
 
@@ -49,7 +50,8 @@ def make(place, torch_index="", root=ROOT, run=subprocess.check_call):
         return
     building = os.path.join(place, BUILDING)
     if os.path.exists(building) or not works(python):
-        print(f"Setting up {place} (once; it takes a few minutes and about 6 GB on Linux, 2 GB elsewhere) …", flush=True)
+        print(f"Setting up {place} (once: some minutes, and 6 GB on Linux or 2 GB elsewhere).", flush=True)
+        print("pip shows each download; while it unpacks at the end, it is silent for two or three minutes.", flush=True)
         remove(place)
         os.makedirs(place, exist_ok=True)
         open(building, "w").close()

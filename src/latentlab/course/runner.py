@@ -8,12 +8,8 @@ import re
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
@@ -25,42 +21,12 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from . import render
-from .claims import OPEN, VERDICTS, ledger
-from .setup import PROFILES
+from . import pages, render
+from .pages import Result
+from .setup import PROFILES, profile_from_environment
 
 CELL_TIMEOUT = {"quick": 600, "full": None}  # seconds per cell; a long run decides for itself when it ends
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-
-
-@dataclass
-class Result:
-    """What became of one notebook."""
-
-    name: str
-    page: Path
-    seconds: float
-    facts: list[dict[str, Any]] = field(default_factory=list)  # what the claim and answer cells left in their outputs
-    error: str = ""  # three lines: notebook, cell, error; empty if all cells ran
-
-    @property
-    def verdicts(self) -> Counter[str]:
-        """How often each verdict was reached."""
-        return Counter(fact["verdict"] for fact in self.facts if "verdict" in fact)
-
-    @property
-    def disagreements(self) -> list[str]:
-        """Ids whose computed verdict or answer is not the ledger's."""
-        return [fact["id"] for fact in self.facts if fact.get("verdict", fact.get("answer")) not in (expected(fact), None)]
-
-    def summary(self) -> str:
-        """One line of words, like "12 confirmed, 2 refuted"."""
-        words = [f"{self.verdicts[verdict]} {verdict}" for verdict in VERDICTS if self.verdicts[verdict]]
-        answers = sum("answer" in fact for fact in self.facts)
-        words += [f"{answers} answered"] if answers else []
-        words += [f"NOT AS IN THE LEDGER: {' '.join(self.disagreements)}"] if self.disagreements else []
-        words += ["STOPPED AT AN ERROR"] if self.error else []
-        return ", ".join(words) or "no claims"
 
 
 def run_notebooks(
@@ -68,8 +34,8 @@ def run_notebooks(
 ) -> list[Result]:
     """Execute every notebook in a fresh kernel of this Python; write `out`/<name>.html and `out`/index.html.
 
-    paths: notebook files or folders of them. profile: "quick" or "full". in_place: also write the outputs back into the notebooks,
-    without anything that changes from run to run; a notebook that fails keeps the outputs it had.
+    paths: notebook files or folders of them. profile: "quick" or "full". in_place: also write the outputs back into the
+    notebooks, without anything that changes from run to run; a notebook that fails keeps the outputs it had.
     timeout: seconds one cell may take. Raises FileNotFoundError if a path does not exist or there is no notebook.
     """
     if profile not in PROFILES:
@@ -84,7 +50,7 @@ def run_notebooks(
         print(f"{result.name:<34} {result.seconds / 60:5.1f} min  {result.summary()}", flush=True)
         if result.error:
             print(result.error, file=sys.stderr, flush=True)
-    write_atomically(folder / "index.html", index_html(results, profile))
+    write_atomically(folder / "index.html", pages.index(results, profile))
     return results
 
 
@@ -106,7 +72,7 @@ def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in
     page = folder / f"{path.stem}.html"
     start = time.perf_counter()
     error = execute(notebook, path, profile, timeout)
-    result = Result(path.stem, page, time.perf_counter() - start, list(facts(notebook)), error)
+    result = Result(path.stem, page, time.perf_counter() - start, list(pages.facts(notebook)), error)
     make_reproducible(notebook)
     write_atomically(page, HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": path.stem}})[0])
     if in_place and not error:
@@ -122,23 +88,24 @@ def execute(notebook: NotebookNode, path: Path, profile: str, timeout: int | Non
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell in cells:
         cell.outputs, cell.execution_count = [], None
+    begun: list[NotebookNode] = []
     # The bar shows only on a terminal and leaves nothing behind.
     with tqdm(total=len(cells), desc=path.stem, unit="cell", leave=False, disable=None) as bar:
         client = NotebookClient(
             notebook,
             timeout=timeout,
             record_timing=False,
-            store_history=True,
             coalesce_streams=True,
             resources={"metadata": {"path": str(path.resolve().parent)}},
             kernel_manager_class=ThisPython,
             extra_arguments=["--log-level=40"],  # errors only: a hint about its transport does not concern the reader
+            on_cell_execute=lambda cell, **_: begun.append(cell),
             on_cell_executed=lambda **_: bar.update(),
         )
         try:
             client.execute(env={**os.environ, "LATENTLAB_PROFILE": profile})
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as problem:
-            return explain(path, cells, problem)
+        except (CellExecutionError, CellTimeoutError, RuntimeError) as problem:
+            return explain(path, cells, begun, problem)
     return ""
 
 
@@ -150,41 +117,19 @@ class ThisPython(AsyncKernelManager):
         return KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 
 
-def explain(path: Path, cells: Sequence[NotebookNode], problem: Exception) -> str:
+def explain(path: Path, cells: Sequence[NotebookNode], begun: Sequence[NotebookNode], problem: Exception) -> str:
     """Notebook, cell and error in three lines."""
-    number, cell = next(((i, cell) for i, cell in enumerate(cells, 1) if has_error(cell)), (0, None))
-    if cell is None:  # a time-out or a dead kernel leaves no error output: the last cell that was begun
-        number, cell = max(((i, cell) for i, cell in enumerate(cells, 1) if cell.execution_count or i == 1), key=lambda x: x[0])
     if isinstance(problem, CellExecutionError):
         message = f"{problem.ename}: {problem.evalue}"
     elif isinstance(problem, CellTimeoutError):
         message = "The cell took longer than its time limit (--timeout, in seconds)."
-    else:
+    elif isinstance(problem, DeadKernelError):
         message = "The kernel died. A common cause is too little memory."
-    first = next((line.strip() for line in cell.source.splitlines() if line.strip()), "(empty)")
+    else:
+        message = f"The kernel did not work: {problem}"
     error = ANSI.sub("", " ".join(message.split()))
-    return f"  notebook: {path}\n  code cell {number} of {len(cells)}: {first}\n  error: {error}"
-
-
-def has_error(cell: NotebookNode) -> bool:
-    return any(output.output_type == "error" for output in cell.get("outputs", []))
-
-
-def facts(notebook: NotebookNode) -> Iterable[dict[str, Any]]:
-    """What `claim` and `answer` left in the outputs' metadata."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            fact = output.get("metadata", {}).get("latentlab")
-            if fact and "id" in fact:
-                yield dict(fact)
-
-
-def expected(fact: dict[str, Any]) -> str | None:
-    """The ledger's verdict or answer for a fact; None while the ledger is open or does not know the id."""
-    table = "claims" if "verdict" in fact else "answers"
-    entry = ledger().get(table, {}).get(fact["id"], {})
-    word = fact.get("ledger", entry.get("verdict" if table == "claims" else "answer"))
-    return None if word == OPEN else word
+    code = [line.strip() for line in begun[-1].source.splitlines() if line.strip()] if begun else ["(none begun)"]
+    return f"  notebook: {path}\n  code cell {len(begun)} of {len(cells)}: {code[0]}\n  error: {error}"
 
 
 def make_reproducible(notebook: NotebookNode) -> None:
@@ -216,48 +161,22 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-HEADER = ("notebook", "minutes", *VERDICTS, "answered", "not as in the ledger", "errors")
-
-
-def table_rows(results: Sequence[Result]) -> list[list[str]]:
-    """One row of text per notebook, and a last one with the sums."""
-    rows = []
-    for result in results:
-        counts = [result.verdicts[verdict] for verdict in VERDICTS]
-        rows.append([result.seconds / 60, *counts, sum("answer" in f for f in result.facts), len(result.disagreements), bool(result.error)])
-    rows.append([sum(column) for column in zip(*rows, strict=True)])
-    names = [*(result.name for result in results), "all"]
-    return [[name, f"{minutes:.1f}", *(str(int(n)) for n in counts)] for name, (minutes, *counts) in zip(names, rows, strict=True)]
-
-
-def index_html(results: Sequence[Result], profile: str) -> str:
-    """The page that links all executed notebooks, with the table of verdicts."""
-    table = render.table_html(HEADER, table_rows(results), f"Executed in the {profile} profile")
-    for result in results:
-        table = table.replace(f">{escape(result.name)}</th>", f'><a href="{escape(result.page.name)}">{escape(result.name)}</a></th>', 1)
-    errors = "".join(f"<h2>{escape(result.name)} stopped at an error</h2><pre>{escape(result.error)}</pre>" for result in results if result.error)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>latentlab</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;"
-        f"max-width:64rem;padding:0 1rem}}pre{{overflow:auto}}</style></head><body><h1>latentlab</h1>{table}{errors}</body></html>\n"
-    )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, or 1 if a cell failed, or 2 if there was nothing to run."""
     parser = argparse.ArgumentParser(prog="python -m latentlab.course.runner", description=__doc__)
     parser.add_argument("paths", nargs="+", help="notebooks, or folders of notebooks")
     parser.add_argument("--out", default="build", help="folder for the executed pages (default: build)")
-    parser.add_argument("--profile", choices=PROFILES, default="quick")
+    parser.add_argument("--profile", choices=PROFILES, help="default: LATENTLAB_PROFILE, else quick")
     parser.add_argument("--in-place", action="store_true", help="also refresh the outputs stored in the notebooks")
-    parser.add_argument("--timeout", type=int, help="seconds one cell may take (default: 600 in the quick profile, no limit in full)")
+    parser.add_argument("--timeout", type=int, help="seconds one cell may take (default: 600 in quick, no limit in full)")
     options = parser.parse_args(arguments)
     try:
-        results = run_notebooks(options.paths, options.out, options.profile, in_place=options.in_place, timeout=options.timeout)
-    except (FileNotFoundError, nbformat.reader.NotJSONError) as problem:
+        profile = options.profile or profile_from_environment()
+        results = run_notebooks(options.paths, options.out, profile, in_place=options.in_place, timeout=options.timeout)
+    except (FileNotFoundError, ValueError, nbformat.ValidationError) as problem:
         print(problem, file=sys.stderr)
         return 2
-    print(f"\n{render.table_text(HEADER, table_rows(results))}\n")
+    print(f"\n{render.table_text(pages.HEADER, pages.rows(results))}\n")
     print(f"Open {(Path(options.out).resolve() / 'index.html').as_uri()}")
     return int(any(result.error for result in results))
 
