@@ -20,7 +20,9 @@ help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 setup:  ## make or reuse the virtual environment (all other commands do it by themselves)
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name yours: make course PYTHON=<path>"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || { \
+	  echo "latentlab needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1 | tail -1)"; \
+	  echo "Install a newer one, or name the one you have: make course PYTHON=<path>"; exit 1; }
 	@$(PYTHON) .ci/setup_env.py "$(VENV)"
 
 course: setup  ## run every notebook in the quick profile and write the pages to build/

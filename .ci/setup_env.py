@@ -1,9 +1,10 @@
 """Make the virtual environment that the Makefile's commands run in, or reuse it: `python3 .ci/setup_env.py .venv`.
 
-Needs nothing but Python. The environment holds exactly what requirements.lock says; a stamp inside it names the lock file it was
-made from, so that a second run has nothing to do. Two runs at the same moment wait for each other. After an interruption the
-environment is made anew (downloads come from pip's cache). If it lies inside the repository, the package itself is installed too,
-editable, so that an editor finds it; elsewhere it may serve several clones, and the Makefile's PYTHONPATH names the right one.
+Needs nothing but Python 3.11 or newer. The environment holds exactly what requirements.lock says; a stamp inside it names the
+lock file it was made from, so that a second run has nothing to do. Two runs at the same moment wait for each other. After an
+interruption the environment is made anew (downloads come from pip's cache). If it lies inside the repository, the package itself
+is installed too, editable, so that an editor finds it; elsewhere it may serve several clones, and the Makefile's PYTHONPATH names
+the right one.
 """
 
 import contextlib
@@ -12,13 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-
-if sys.version_info < (3, 11):  # noqa: UP036 (this file is what tells the owner of an older Python)
-    sys.exit(
-        "latentlab needs Python 3.11 or newer, but {} is Python {}.{}. Name a newer one: make course PYTHON=python3.12".format(
-            sys.executable, *sys.version_info[:2]
-        )
-    )
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GPU_ONLY = ("nvidia-", "cuda-", "triton")  # what a CPU-only torch does without
