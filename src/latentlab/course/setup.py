@@ -58,8 +58,13 @@ def setup(seed: int = 0) -> Course:
     """Set the course up and say so in one line.
 
     The profile comes from LATENTLAB_PROFILE (quick or full; default quick), the device from LATENTLAB_DEVICE (default: cuda if
-    there is one, else cpu). Nothing global is seeded. Raises ValueError for an unknown profile or an unusable device.
+    there is one, else cpu). Nothing global is seeded. In Colab what is missing is installed first; torch is never touched.
+    Raises ValueError for an unknown profile or an unusable device.
     """
+    from .install import in_colab, install_missing
+
+    if in_colab():
+        install_missing()
     course = Course(profile_from_environment(), device_from_environment(), seed)
     print(f"latentlab · profile {course.profile} · device {course.device.type} · seed {course.seed}")
     return course

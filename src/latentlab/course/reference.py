@@ -1,0 +1,200 @@
+"""Results of full runs: small JSON files with provenance under data/reference/, shown beside the report and the live run."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from . import render
+
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One recorded result: `values` by name, the `settings` it was made with, and where it comes from."""
+
+    name: str
+    values: dict[str, Any]
+    settings: dict[str, Any]
+    provenance: dict[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.values:
+            raise KeyError(f"Reference {self.name!r} has no value {key!r}; it has {', '.join(self.values)}.")
+        return self.values[key]
+
+    def summary(self) -> str:
+        """Where the numbers come from, in one line."""
+        p, hardware = self.provenance, self.provenance["hardware"]
+        sets = ", ".join(f"{d['name']} {d['split']} ({d['checksum'][:8]})" for d in p["data"])
+        words = [p["date"], f"commit {p['commit'][:8]}{' with changes' if p['dirty'] else ''}", f"seed {p['seed']}", sets]
+        words += [hardware["gpu"] or f"{hardware['cores']} cores of {hardware['cpu']}", f"torch {p['torch']}"]
+        words += [f"{p['seconds'] / 60:.1f} min"] if p["seconds"] is not None else []
+        return " · ".join(str(word) for word in words if word)
+
+
+def save_reference(
+    name: str,
+    values: Mapping[str, Any],
+    *,
+    settings: Any = None,
+    data: Any = (),
+    seed: int | None = None,
+    seconds: float | None = None,
+    folder: str | Path | None = None,
+) -> Path:
+    """Write `values` with provenance to data/reference/<name>.json, whole or not at all; returns the path.
+
+    values: numbers, strings, lists and dicts of them (numpy and torch scalars and arrays too). settings: a dataclass or a dict.
+    data: the data set, or several, that the numbers come from. seconds: wall time of the run. folder: in place of data/reference.
+    Raises ValueError for a bad name and for values that JSON cannot hold exactly, such as NaN.
+    """
+    target = _file(name, folder)
+    document = {
+        "name": name,
+        "values": dict(values),
+        "settings": dataclasses.asdict(settings) if dataclasses.is_dataclass(settings) else dict(settings or {}),
+        "provenance": provenance(data, seed, seconds),
+    }
+    try:
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
+    except ValueError as error:
+        raise ValueError(f"Reference {name!r} holds NaN or infinity: a failed run is no reference. Nothing written.") from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def load_reference(name: str, folder: str | Path | None = None) -> Reference:
+    """The recorded result `name`. Raises FileNotFoundError if there is none yet, ValueError if the file is damaged."""
+    path = _file(name, folder)
+    if not path.exists():
+        raise FileNotFoundError(f"No reference result {name!r} yet ({path}). `make full` runs the real data and records it.")
+    try:
+        return Reference(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged. Restore it with `git checkout {path}` or run `make full`.") from error
+
+
+def comparison(
+    report: Mapping[str, Any],
+    reference: Reference | Mapping[str, Any] | None = None,
+    live: Mapping[str, Any] | None = None,
+    *,
+    unit: str = "",
+    digits: int = 1,
+) -> None:
+    """Show report, reference run and live run side by side as a table, one row per name, with the reference's provenance below.
+
+    Texts are shown as they are, numbers with `digits` decimals and `unit`; live numbers are written with "≈".
+    """
+    live = live or {}
+    recorded = reference.values if isinstance(reference, Reference) else reference or {}
+    # A reference may hold more than this table is about.
+    names = list(dict.fromkeys([*report, *live] or recorded))
+    columns = [(report, _fixed), (recorded, _fixed), (live, _live)]
+    rows = [[name, *(write(c[name], unit, digits) if name in c else NONE for c, write in columns)] for name in names]
+    header = ["", "report", "reference run", "this run"]
+    caption = f"Reference run: {reference.summary()}" if isinstance(reference, Reference) else ""
+    render.show(render.table_text(header, rows, caption), render.table_html(header, rows, caption))
+
+
+def measured(value: float, unit: str = "", digits: int = 1) -> str:
+    """A measured number as text, like "≈ 86.2 %": what follows "≈" is not compared when notebooks are tested."""
+    from latentlab.plots import approx
+
+    return approx(value, unit, digits)
+
+
+def provenance(data: Any = (), seed: int | None = None, seconds: float | None = None) -> dict[str, Any]:
+    """Where a number comes from: commit, seed, data, hardware, versions, wall time, date (UTC)."""
+    sets = data if isinstance(data, Sequence) else [data]
+    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "commit": commit or "unknown",
+        "dirty": bool(changes),
+        "seed": seed,
+        "data": [{"name": d.name, "split": d.split, "n": len(d), "checksum": d.checksum} for d in sets],
+        "hardware": {
+            "cpu": cpu_model(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "threads": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        },
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "seconds": None if seconds is None else round(float(seconds), 1),
+    }
+
+
+def cpu_model() -> str:
+    """The processor's name as the system gives it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def repository() -> Path:
+    """The course's folder: the nearest parent that holds src/latentlab; else this package's checkout; else ./latentlab."""
+    here = Path.cwd()
+    for folder in [here, *here.parents, *Path(__file__).resolve().parents[3:4], here / "latentlab"]:
+        if (folder / "src" / "latentlab").is_dir():
+            return folder
+    return here
+
+
+def _file(name: str, folder: str | Path | None) -> Path:
+    if not name or not all(c.isalnum() or c in "-_" for c in name):
+        raise ValueError(f"{name!r} cannot name a reference: use letters, digits, - and _.")
+    return (Path(folder) if folder is not None else repository() / "data" / "reference") / f"{name}.json"
+
+
+def _git(*arguments: str) -> str:
+    """Output of git in the repository; "" without git or repository."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=repository(), capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _plain(value: Any) -> Any:
+    """numpy and torch values, paths and devices as JSON has them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Path | torch.device | torch.dtype):
+        return str(value)
+    raise TypeError(f"A reference result cannot hold a {type(value).__name__}: {value!r}. Give numbers, texts, lists or dicts.")
+
+
+def _fixed(value: Any, unit: str, digits: int) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:.{digits}f} {unit}".strip() if isinstance(value, float) else f"{value} {unit}".strip()
+
+
+def _live(value: Any, unit: str, digits: int) -> str:
+    return value if isinstance(value, str) else measured(float(value), unit, digits)
