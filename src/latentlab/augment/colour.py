@@ -1,0 +1,134 @@
+"""Which colours a view has: jitter, mixing and grey, each sample with its own parameters.
+
+Every pure function takes float images in [0, 1] of shape (b, c, h, w), c = 1 or 3, and one parameter per sample, and
+returns the same shape in [0, 1]. With `out=images` it works in place. On one channel there is no colour: saturation,
+hue, grey and mixing then return the images as they are (torchvision's rule), brightness and contrast work as always.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+from latentlab.augment.geometry import _uniform, random_choice
+
+LUMA = (0.2989, 0.587, 0.114)  # how bright red, green and blue seem to the eye (ITU-R BT.601)
+
+
+def random_jitter(
+    b: int, strength: tuple[float, float, float, float], probability: float, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Draw factors of brightness, contrast and saturation, uniform in 1 ± strength, and a hue uniform in ±strength.
+
+    Returns four tensors (b,). Samples that are not chosen get the neutral 1, 1, 1 and 0.
+    Source: torchvision's ColorJitter inside RandomApply.
+    """
+    chosen = random_choice(b, probability, generator)
+    factors = [_uniform((b,), max(0.0, 1 - s), 1 + s, generator) for s in strength[:3]]
+    hue = _uniform((b,), -strength[3], strength[3], generator)
+    brightness, contrast, saturation = (torch.where(chosen, factor, 1.0) for factor in factors)
+    return brightness, contrast, saturation, hue * chosen
+
+
+def random_mixing(b: int, strength: float, generator: Generator) -> Tensor:
+    """Draw a matrix that mixes the three colour channels: (1 - strength) · identity + strength · random directions.
+
+    Returns (b, 3, 3). Row i of the random part has length 1 and points anywhere in colour space, so that
+    a new channel spreads on average as much as an old one.
+    """
+    random = torch.randn(b, 3, 3, generator=generator, device=generator.device)
+    random /= random.norm(dim=2, keepdim=True)
+    return torch.eye(3, device=generator.device).lerp(random, strength)
+
+
+def grey_of(images: Tensor) -> Tensor:
+    """Brightness of every pixel. images: (b, 3, h, w). Returns (b, 1, h, w)."""
+    red, green, blue = images.split(1, dim=1)  # three times (b, 1, h, w)
+    return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
+
+
+def adjust_brightness(images: Tensor, factors: Tensor, out: Tensor | None = None) -> Tensor:
+    """Multiply every image by its factor and clip. factors: (b,) ≥ 0."""
+    return torch.mul(images, _per_image(factors), out=out).clamp_(0, 1)
+
+
+def adjust_contrast(images: Tensor, factors: Tensor, out: Tensor | None = None) -> Tensor:
+    """Blend every image with its mean brightness and clip. factors: (b,) ≥ 0; 0 gives a plain image."""
+    mean = images.mean((-2, -1))  # (b, c)
+    if images.shape[1] == 3:
+        mean = mean @ mean.new_tensor(LUMA)[:, None]  # (b, 1)
+    # f · image + (1 - f) · mean
+    return torch.mul(images, _per_image(factors), out=out).add_(_per_image((1 - factors) * mean[:, 0])).clamp_(0, 1)
+
+
+def adjust_saturation(images: Tensor, factors: Tensor, out: Tensor | None = None) -> Tensor:
+    """Blend every image with its grey version and clip. factors: (b,) ≥ 0; 0 gives a grey image."""
+    if images.shape[1] == 1:
+        return images
+    # f · image + (1 - f) · grey
+    grey = grey_of(images).mul_(_per_image(1 - factors))  # (b, 1, h, w)
+    return torch.mul(images, _per_image(factors), out=out).add_(grey).clamp_(0, 1)
+
+
+def adjust_hue(images: Tensor, shifts: Tensor, out: Tensor | None = None) -> Tensor:
+    """Turn the colour circle by a part of a full turn; saturation and value stay. shifts: (b,) in [-0.5, 0.5].
+
+    No branches: with the largest, smallest channel and their difference (the chroma), the hue of a pixel is
+    h = ± (1 + (green + blue - red - smallest) / chroma) / 6 turns, with the sign of green - blue.
+    A channel has the largest value within 1/6 turn of its own hue, the smallest beyond 2/6, and is linear between:
+    channel = largest - chroma · clip(6 · distance(h, own hue) - 1).  Source: HSV as in A. R. Smith (1978).
+    """
+    if images.shape[1] == 1:
+        return images
+    red, green, blue = images.unbind(1)  # three times (b, h, w)
+    largest = torch.maximum(red, green)
+    smallest = torch.minimum(red, green)
+    torch.maximum(largest, blue, out=largest)
+    torch.minimum(smallest, blue, out=smallest)
+    chroma = largest - smallest
+    hue = (green + blue).sub_(red).sub_(smallest)
+    hue.div_(chroma.clamp(min=1e-12)).add_(1).mul_(1 / 6)  # a grey pixel has chroma 0: any hue will do
+    hue.copysign_(green - blue).add_(shifts[:, None, None])
+    out = torch.empty_like(images) if out is None else out
+    for channel, own in enumerate((0, 1 / 3, 2 / 3)):
+        distance = hue - own
+        distance.sub_(distance.round()).abs_()  # around the circle, at most half a turn
+        fall = distance.mul_(6).sub_(1).clamp_(0, 1).mul_(chroma)
+        torch.sub(largest, fall, out=out[:, channel])
+    return out
+
+
+def jitter(
+    images: Tensor, brightness: Tensor, contrast: Tensor, saturation: Tensor, hue: Tensor, out: Tensor | None = None
+) -> Tensor:
+    """Adjust brightness, contrast, saturation and hue, always in this order. Four parameters (b,).
+
+    torchvision shuffles the order for every image. In a batch each order would need its own pass, so we keep one:
+    the factors have the same distribution, and only clipping makes the order visible.
+    """
+    images = adjust_brightness(images, brightness, out)
+    images = adjust_contrast(images, contrast, images)
+    if images.shape[1] == 3:
+        images = adjust_saturation(images, saturation, images)
+        images = adjust_hue(images, hue, images)
+    return images
+
+
+def mix_colours(images: Tensor, matrices: Tensor) -> Tensor:
+    """Multiply every pixel's colour, measured from middle grey, by its image's matrix: ½ + M (colour - ½), clipped.
+
+    images: (b, 3, h, w); matrices: (b, 3, 3). Returns (b, 3, h, w).
+    """
+    if images.shape[1] == 1:
+        return images
+    # M colour + ½ (1 - M 1)
+    constant = (1 - matrices.sum(2, keepdim=True)) / 2  # (b, 3, 1)
+    mixed = torch.bmm(matrices, images.flatten(2))  # (b, 3, h·w)
+    return mixed.add_(constant).clamp_(0, 1).view(images.shape)  # (b, 3, h, w)
+
+
+def to_grey(images: Tensor, chosen: Tensor, out: Tensor | None = None) -> Tensor:
+    """Take the colour from the chosen images. chosen: (b,) bool."""
+    return adjust_saturation(images, 1 - chosen.to(images.dtype), out)
+
+
+def _per_image(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1)  # (b, 1, 1, 1)
