@@ -1,0 +1,82 @@
+"""The three terms of VICReg (Bardes, Ponce and LeCun 2022, arXiv:2105.04906) and their weighted sum."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class VICRegWeights:
+    """λ, μ, ν of the paper's equation 6, the target spread γ and the small ε inside the root."""
+
+    invariance: float = 25.0
+    variance: float = 25.0
+    covariance: float = 1.0
+    gamma: float = 1.0
+    epsilon: float = 1e-4
+
+
+def invariance(z1: Tensor, z2: Tensor) -> Tensor:
+    """Mean squared difference between the embeddings of two views; z1, z2 (b, d) → scalar.
+
+    The paper's equation 5 sums over the d coordinates; the authors' code, and everybody's weights, take the mean. So do we.
+    """
+    # s(Z, Z') = 1/(b d) Σ_i ‖z_i − z'_i‖²
+    return F.mse_loss(z1, z2)
+
+
+def spread(z: Tensor, epsilon: float = 1e-4) -> Tensor:
+    """Standard deviation of every coordinate over the batch; z (b, d) → (d,)."""
+    # S(z_j) = √(Var(z_j) + ε), with 1/(b − 1) in the variance
+    return torch.sqrt(z.var(dim=0) + epsilon)  # (d,)
+
+
+def variance(z: Tensor, gamma: float = 1.0, epsilon: float = 1e-4) -> Tensor:
+    """How far the spread of each coordinate falls short of γ; z (b, d) → scalar (equations 1 and 2)."""
+    # v(Z) = 1/d Σ_j max(0, γ − S(z_j))
+    return F.relu(gamma - spread(z, epsilon)).mean()
+
+
+def covariance_matrix(z: Tensor) -> Tensor:
+    """Covariance of the coordinates over the batch; z (b, d) → (d, d) (equation 3)."""
+    centred = z - z.mean(dim=0)
+    # C(Z) = 1/(b − 1) Σ_i (z_i − z̄)(z_i − z̄)ᵀ
+    return centred.T @ centred / (len(z) - 1)  # (d, d)
+
+
+def covariance(z: Tensor) -> Tensor:
+    """Mean over coordinates of the squared off-diagonal covariances; z (b, d) → scalar (equation 4)."""
+    matrix = covariance_matrix(z)  # (d, d)
+    # c(Z) = 1/d Σ_{i≠j} C(Z)²_ij
+    return (matrix.square().sum() - matrix.diagonal().square().sum()) / z.shape[1]
+
+
+def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights(), *, variance_over: str = "mean") -> dict[str, Tensor]:
+    """The loss and its three terms for the embeddings of two views; z1, z2 (b, d) → {"loss", "invariance", "variance", "covariance"}.
+
+    Two conventions of the variance term are in use: `variance_over="mean"` halves the sum over the two branches as the
+    authors' code does, "sum" adds the branches as the paper's equation 6 does, which amounts to twice the weight μ.
+    The covariance term is the sum over the branches in both. Computed in float32 whatever the inputs are (float64 stays).
+    Raises ValueError if the shapes differ, the batch has fewer than two rows, or the convention has another name.
+    """
+    if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < 2:
+        raise ValueError(f"Expected two (b, d) batches of equal shape with b ≥ 2, got {tuple(z1.shape)} and {tuple(z2.shape)}.")
+    if variance_over not in ("mean", "sum"):
+        raise ValueError(f"variance_over is {variance_over!r}; choose 'mean' (the authors' code) or 'sum' (the paper's equation 6).")
+    with torch.autocast(z1.device.type, enabled=False):
+        z1, z2 = (z if z.dtype == torch.float64 else z.float() for z in (z1, z2))
+        terms = {
+            "invariance": invariance(z1, z2),
+            "variance": (variance(z1, weights.gamma, weights.epsilon) + variance(z2, weights.gamma, weights.epsilon))
+            / (2.0 if variance_over == "mean" else 1.0),
+            "covariance": covariance(z1) + covariance(z2),
+        }
+        # ℓ = λ s(Z, Z') + μ v(Z, Z') + ν [c(Z) + c(Z')]
+        loss = (
+            weights.invariance * terms["invariance"]
+            + weights.variance * terms["variance"]
+            + weights.covariance * terms["covariance"]
+        )
+    return {"loss": loss, **terms}

@@ -1,0 +1,7 @@
+"""Encoders and heads; no training code, no losses, no files."""
+
+from .convnet import ConvNet
+from .heads import JointEmbedding, Projector
+from .resnet import ResNet18
+
+__all__ = ["ConvNet", "JointEmbedding", "Projector", "ResNet18"]

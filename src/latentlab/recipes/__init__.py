@@ -1,0 +1,1 @@
+"""One file per section: data, views, model, loss and loop wired together."""

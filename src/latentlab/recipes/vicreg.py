@@ -1,0 +1,152 @@
+"""VICReg from images to representations: the only place that knows its data, views, models, loss and loop together."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.augment import PRESETS as VIEWS
+from latentlab.augment import Views
+from latentlab.data import Dataset, load
+from latentlab.losses import VICRegWeights, vicreg
+from latentlab.models import ConvNet, JointEmbedding, ResNet18
+from latentlab.training import Budget, History, fit
+from latentlab.training.processes import gather
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a VICReg run but the seed."""
+
+    data: str = "shapes10"
+    views: str = "shapes"  # a name in augment.PRESETS
+    encoder: str = "convnet"  # or "resnet18"
+    widths: tuple[int, ...] = (32, 96, 160, 224)  # the ConvNet's stages
+    keep: int | None = None  # how many of its last stages make the representation; None is all
+    dim: int = 128  # the ResNet's representation
+    projector: tuple[int, ...] = (512, 512, 512)
+    weights: VICRegWeights = field(default_factory=VICRegWeights)
+    budget: Budget = field(default_factory=Budget)
+    test_images: int = 2000  # the loss terms of the test set are taken on the first so many
+
+
+PRESETS = {
+    # the default: embedded data, under a minute on two cores
+    "quick": Settings(budget=Budget(epochs=12)),
+    # real CIFAR-10 on two cores
+    "cpu": Settings(data="cifar10", views="cifar-cpu", budget=Budget(epochs=None, minutes=30.0, compile=True)),
+    # the coursework's recommended settings, for a GPU
+    "gpu": Settings(
+        data="cifar10",
+        views="exercise",
+        encoder="resnet18",
+        budget=Budget(epochs=30, learning_rate=3e-4, weight_decay=1e-6, compile=True),
+    ),
+}
+
+
+@dataclass
+class Run:
+    """A trained network, its history, and the settings and seed that made it."""
+
+    network: JointEmbedding
+    history: History
+    settings: Settings
+    seed: int
+
+    @property
+    def encoder(self) -> nn.Module:
+        return self.network.encoder
+
+
+class VICRegTask:
+    """Two views of every image of a batch, their embeddings, the three terms."""
+
+    def __init__(self, network: JointEmbedding, train: Dataset, test: Dataset | None, settings: Settings, device: torch.device):
+        self.module, self.samples = network, len(train)
+        self.images = train.images.to(device)  # (n, c, h, w) uint8
+        self.test_images = None if test is None else test.images[: settings.test_images].to(device)
+        self.views, self.weights, self.batch = VIEWS[settings.views], settings.weights, settings.budget.batch
+
+    def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        return self._terms(self.images[indices.to(self.images.device)], generator)
+
+    def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
+        if self.test_images is None:
+            return {}
+        batches = [self._terms(images, generator) for images in self.test_images.split(self.batch) if len(images) == self.batch]
+        return {name: torch.stack([b[name] for b in batches]).mean() for name in batches[0]} if batches else {}
+
+    def _terms(self, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        views = two_views(images, self.views, generator)  # (2b, c, s, s)
+        z1, z2 = self.module(views).chunk(2)  # (b, d) each
+        return vicreg(gather(z1), gather(z2), self.weights)
+
+
+def two_views(images: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+    """Two independent random views of every image, first all first ones, then all second ones; (b, c, h, w) → (2b, c, s, s)."""
+    with torch.autocast(images.device.type, enabled=False):  # pictures stay in float32, the network decides for itself
+        both = torch.cat([views(images, generator), views(images, generator)])  # (2b, c, s, s)
+    return both.contiguous(memory_format=torch.channels_last)
+
+
+def build(settings: Settings, channels: int, seed: int) -> JointEmbedding:
+    """A network with fresh weights from the seed; the global generator is left as it was. Raises ValueError for an unknown encoder."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if settings.encoder == "convnet":
+            encoder = ConvNet(channels, settings.widths, settings.keep)
+        elif settings.encoder == "resnet18":
+            encoder = ResNet18(channels, settings.dim)
+        else:
+            raise ValueError(f"There is no encoder {settings.encoder!r}; choose 'convnet' or 'resnet18'.")
+        return JointEmbedding(encoder, settings.projector)
+
+
+def pretrain(
+    settings: Settings,
+    *,
+    train: Dataset | None = None,
+    test: Dataset | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    folder: Path | str | None = None,
+    resume: bool = False,
+    show: bool = True,
+    after_epoch: Callable[[JointEmbedding, float], None] | None = None,
+) -> Run:
+    """Train an encoder without labels and return it with its history.
+
+    train, test  default to the two splits of `settings.data`; labels are never looked at
+    folder, resume  see `training.fit`      after_epoch(network, seconds)  for accuracy-against-time curves
+    """
+    train = load(settings.data, "train") if train is None else train
+    test = load(settings.data, "test") if test is None else test
+    network = build(settings, train.images.shape[1], seed)
+    task = VICRegTask(network, train, test, settings, torch.device(device))
+    history = fit(
+        task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, title="VICReg", show=show,
+        after_epoch=None if after_epoch is None else lambda seconds: after_epoch(network, seconds),
+    )  # fmt: skip
+    return Run(network, history, settings, seed)
+
+
+def untrained(settings: Settings, channels: int, seed: int = 0) -> nn.Module:
+    """The encoder of `pretrain` before its first step: the baseline that shows what training adds."""
+    return build(settings, channels, seed).encoder.eval()
+
+
+def as_dict(settings: Settings) -> dict:
+    """Settings as plain numbers and words, for a JSON file; `from_dict` reads them back."""
+    return asdict(settings)
+
+
+def from_dict(values: dict) -> Settings:
+    """Settings from `as_dict`; raises TypeError for a field that does not exist."""
+    budget = {**values["budget"], "betas": tuple(values["budget"]["betas"])}
+    tuples = {name: tuple(values[name]) for name in ("widths", "projector")}
+    return replace(
+        Settings(**{**values, **tuples}), budget=Budget(**budget), weights=VICRegWeights(**values["weights"])
+    )

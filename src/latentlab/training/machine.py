@@ -1,0 +1,48 @@
+"""What the machine can do: number formats, compilation, memory reuse. Each function is safe to call anywhere."""
+
+import ctypes
+import platform
+import shutil
+from functools import cache
+
+import torch
+from torch import nn
+
+
+@cache
+def fast_bfloat16(device: str = "cpu") -> bool:
+    """Whether `device` multiplies bfloat16 matrices in hardware (a GPU since 2020, or a CPU with AMX)."""
+    if device == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(probe and probe())
+
+
+def autocast(precision: str, device: torch.device | str) -> torch.autocast:
+    """The number format of a forward pass: "float32", "bfloat16", or "auto"; raises ValueError for another word."""
+    kind = torch.device(device).type
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(f"precision is {precision!r}; choose 'auto', 'float32' or 'bfloat16'.")
+    on = precision == "bfloat16" or (precision == "auto" and fast_bfloat16(kind))
+    return torch.autocast(kind, torch.bfloat16, enabled=on)
+
+
+@cache
+def reuse_memory() -> bool:
+    """Keep freed memory in the process instead of giving it back after every step; True where it could be set (glibc).
+
+    A training step allocates the same activations again and again. By default glibc maps and unmaps the large ones each
+    time, and the page faults cost a fifth of a step on a CPU. The numbers are mallopt(3)'s M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    """
+    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
+        return False
+    libc = ctypes.CDLL(None)
+    return bool(libc.mallopt(-3, 1 << 30) and libc.mallopt(-1, 2**31 - 1))
+
+
+def compile_if_possible(module: nn.Module) -> bool:
+    """Compile `module` in place where a compiler is at hand; False leaves it as it is. Names of weights do not change."""
+    if not (torch.cuda.is_available() or shutil.which("g++") or shutil.which("clang++")):
+        return False
+    module.compile()
+    return True
