@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from .dataset import Dataset
-from .digits import digits
-from .folder import folder
+from .digits import load_digits
+from .folder import load_folder
 from .real import cifar10, mnist
 from .shapes import PALETTE, Shapes10, coloured_shapes, shapes10
 
@@ -59,7 +59,7 @@ def load(
         return coloured_shapes(split, n, seed)
     home = data_root(root)
     if name == "digits":
-        whole = digits(split)
+        whole = load_digits(split)
     elif known:
         whole = (mnist if name == "mnist" else cifar10)(split, home, download)
     else:
@@ -71,5 +71,5 @@ def load(
                 f"{str(name)!r} is neither a dataset ({', '.join(NAMES)}) nor a folder here or in {home}. "
                 "Give one of these names, or the path of a folder with one folder per class."
             )
-        whole = folder(path, split, size=size, store=home / "cache" / "decoded")
+        whole = load_folder(path, split, size=size, store=home / "cache" / "decoded")
     return whole if n is None else whole.sample(n, seed)

@@ -25,13 +25,13 @@ def enlarge(images: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=2)
-def digits(split: str = "train") -> Dataset:
+def load_digits(split: str = "train") -> Dataset:
     """scikit-learn's digits: images (n, 1, 28, 28) uint8, 1,437 for training and 360 for the test, always the same ones."""
-    from sklearn.datasets import load_digits
+    from sklearn import datasets
 
     if split not in ("train", "test"):
         raise ValueError(f"There is no split {split!r} of digits: choose train or test.")
-    raw = load_digits()
+    raw = datasets.load_digits()
     labels = torch.from_numpy(raw.target.astype(np.int64))
     images = torch.from_numpy(enlarge(raw.images.astype(np.int64)))[:, None]  # (n, 1, 28, 28)
     test = torch.zeros(len(labels), dtype=torch.bool)

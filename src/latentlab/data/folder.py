@@ -20,7 +20,7 @@ BLOCK = 256  # images decoded between two writes
 HELD_OUT = 5  # where a folder has no splits, every fifth image of a class is for the test
 
 
-def folder(path: Path, split: str = "train", *, size: int | None = None, store: Path, name: str | None = None) -> Dataset:
+def load_folder(path: Path, split: str = "train", *, size: int | None = None, store: Path, name: str | None = None) -> Dataset:
     """The images of a folder, (n, 3, h, w) uint8, in a fixed mixed order; decoded once into `store`.
 
     With train/ and test/ (or others) inside, `split` names one of them. With classes directly inside, "test" is every fifth
@@ -114,7 +114,9 @@ def _decoded(files: list[Path], size: int | None) -> Iterator[np.ndarray]:
                     continue
                 first = first or (file, image)
                 if image.shape != first[1].shape:
-                    sizes = " and ".join(f"{name} is {pixels.shape[1]}×{pixels.shape[0]}" for name, pixels in (first, (file, image)))
+                    sizes = " and ".join(
+                        f"{name} is {pixels.shape[1]}×{pixels.shape[0]}" for name, pixels in (first, (file, image))
+                    )
                     raise ValueError(
                         f"The images differ in size: {sizes}. Pass size=, for example size=64, to scale and crop all to one size."
                     )

@@ -12,7 +12,7 @@ import torchvision
 
 from .cache import locked
 from .dataset import Dataset
-from .folder import folder
+from .folder import load_folder
 
 QUICK = 'The quick profile needs no download: load("shapes10") and load("digits") always work.'
 
@@ -38,7 +38,7 @@ def cifar10(split: str, root: Path, download: bool = False) -> Dataset:
     if _found(root, "cifar-10-batches-py") is None:
         for copy in (root / "cache" / "cifar10", root / "cifar10"):
             if (copy / "train").is_dir():
-                return folder(copy, split, store=root / "cache" / "decoded", name="CIFAR-10 (JPEG copy)")
+                return load_folder(copy, split, store=root / "cache" / "decoded", name="CIFAR-10 (JPEG copy)")
     place = _place(root, "cifar-10-batches-py", "CIFAR-10", torchvision.datasets.CIFAR10, download)
     data = _open(torchvision.datasets.CIFAR10, place, train, place / "cifar-10-batches-py")
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()  # (n, 3, 32, 32)
