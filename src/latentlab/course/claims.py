@@ -133,9 +133,16 @@ def _entry(table: str, id: str) -> dict[str, str]:
     other = "answers" if table == "claims" else "claims"
     if id in book[other]:
         raise KeyError(f"{id!r} stands in the ledger under {other}: call {other[:-1]}() instead.")
-    near = difflib.get_close_matches(str(id), book[table], n=3, cutoff=0.5)
+    near = _nearest(str(id), list(book[table]))
     hint = f" Nearest: {', '.join(near)}." if near else ""
     raise KeyError(f"No {table[:-1]} {id!r} in the ledger (latentlab/course/claims.toml).{hint}")
+
+
+def _nearest(id: str, known: list[str]) -> list[str]:
+    """The parts of the question meant, or its siblings, or else what is spelt alike."""
+    parts = [other for other in known if other.startswith(id)]
+    siblings = [other for other in known if "." in id and other.startswith(id.rpartition(".")[0] + ".")]
+    return parts[:6] or difflib.get_close_matches(id, siblings or known, n=3, cutoff=0.5)
 
 
 def _show(kind, id, statement, conditions, see, note, result, because, expected) -> None:

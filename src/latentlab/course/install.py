@@ -34,7 +34,7 @@ def install_missing(requirements: Iterable[str] | None = None, runner: Callable[
     """
     absent = [name for name in KEPT if _version(name) is None]
     if absent:
-        raise RuntimeError(f"Install {' and '.join(absent)} first (see https://pytorch.org): which build fits is yours to choose.")
+        raise RuntimeError(f"Install {' and '.join(absent)} first (https://pytorch.org): which build fits is yours to choose.")
     todo = missing(requirements)
     if not todo:
         return []
