@@ -22,7 +22,7 @@ def write_atomically(path: Path | str, payload: bytes) -> None:
     """Write bytes so that `path` holds either the old content or the new one; raises OSError with nothing left behind."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.tmp")  # one name, so that a kill leaves at most one, which the next write replaces
     try:
         with open(beside, "wb") as file:
             file.write(payload)

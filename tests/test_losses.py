@@ -1,0 +1,95 @@
+"""VICReg's terms against values worked out by hand in float64, and against properties that must hold for any input."""
+
+import math
+
+import pytest
+import torch
+
+from latentlab.losses import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
+
+# Three embeddings of two coordinates and their partners. By hand:
+#   means (1, 2); deviations (−1, −2), (0, 0), (1, 2); 1/(b−1) = 1/2
+#   C = [[1, 2], [2, 4]];  spread = √(1 + ε), √(4 + ε)
+Z1 = torch.tensor([[0.0, 0.0], [1.0, 2.0], [2.0, 4.0]], dtype=torch.float64)
+#   means (0, 1); deviations (−.25, 0), (0, 0), (.25, 0);  C = [[1/16, 0], [0, 0]];  spread = √(1/16 + ε), √ε
+Z2 = torch.tensor([[-0.25, 1.0], [0.0, 1.0], [0.25, 1.0]], dtype=torch.float64)
+EPS = 1e-4
+V1 = 0.0  # both spreads exceed γ = 1
+V2 = ((1 - math.sqrt(1 / 16 + EPS)) + (1 - math.sqrt(EPS))) / 2
+# squared differences: (.0625 + 1), (1 + 1), (3.0625 + 9)
+S = (1.0625 + 2.0 + 12.0625) / 6
+C1, C2 = (2**2 + 2**2) / 2, 0.0
+
+
+def test_terms_equal_the_values_worked_out_by_hand():
+    assert invariance(Z1, Z2).item() == pytest.approx(S, abs=1e-12)
+    assert variance(Z1).item() == pytest.approx(V1, abs=1e-12)
+    assert variance(Z2).item() == pytest.approx(V2, abs=1e-12)
+    assert covariance(Z1).item() == pytest.approx(C1, abs=1e-12)
+    assert covariance(Z2).item() == pytest.approx(C2, abs=1e-12)
+    assert spread(Z1).tolist() == pytest.approx([math.sqrt(1 + EPS), math.sqrt(4 + EPS)], abs=1e-12)
+
+
+@pytest.mark.parametrize(("convention", "factor"), [("mean", 0.5), ("sum", 1.0)])
+def test_both_conventions_of_the_variance_term(convention, factor):
+    terms = vicreg(Z1, Z2, variance_over=convention)
+    assert terms["variance"].item() == pytest.approx(factor * (V1 + V2), abs=1e-12)
+    assert terms["loss"].item() == pytest.approx(25 * S + 25 * factor * (V1 + V2) + C1 + C2, abs=1e-10)
+
+
+def test_doubling_the_weight_turns_one_convention_into_the_other():
+    halved = vicreg(Z1, Z2, VICRegWeights(variance=50.0), variance_over="mean")["loss"]
+    assert halved.item() == pytest.approx(vicreg(Z1, Z2, variance_over="sum")["loss"].item(), abs=1e-10)
+
+
+def test_against_the_loss_as_the_paper_states_it():
+    """Algorithm 1 of the paper, written out with torch.cov, on random embeddings."""
+    z1, z2 = torch.randn(2, 40, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(3)).unbind(0)
+    expected = 25 * torch.nn.functional.mse_loss(z1, z2)
+    for z in (z1, z2):
+        expected += 25 * torch.relu(1 - torch.sqrt(z.var(0) + EPS)).mean()
+        matrix = torch.cov(z.T)
+        expected += (matrix - torch.diag(matrix.diagonal())).square().sum() / 7
+    assert vicreg(z1, z2, variance_over="sum")["loss"].item() == pytest.approx(expected.item(), rel=1e-12)
+    assert torch.allclose(covariance_matrix(z1), torch.cov(z1.T), atol=1e-12)
+
+
+def test_which_changes_the_terms_notice():
+    z1, z2 = torch.randn(2, 64, 5, generator=torch.Generator().manual_seed(1)).unbind(0)
+    base, order = vicreg(z1, z2), torch.arange(63, -1, -1)
+    together = vicreg(z1[order], z2[order])
+    apart = vicreg(z1[order], z2)
+    for name in base:
+        assert together[name].item() == pytest.approx(base[name].item(), rel=1e-5)
+    for name in ("variance", "covariance"):
+        assert apart[name].item() == pytest.approx(base[name].item(), rel=1e-5)
+    assert abs(apart["invariance"] - base["invariance"]) > 1e-3
+    shifted = vicreg(z1 + 5, z2 + 5)
+    assert shifted["loss"].item() == pytest.approx(base["loss"].item(), rel=1e-3)
+
+
+def test_gradients_agree_with_finite_differences():
+    z1, z2 = (0.3 * torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2))).unbind(0)
+    assert torch.autograd.gradcheck(lambda a, b: vicreg(a, b)["loss"], (z1.requires_grad_(), z2.requires_grad_()))
+
+
+def test_half_precision_embeddings_are_judged_in_float32():
+    z1, z2 = torch.randn(2, 64, 8, generator=torch.Generator().manual_seed(4)).bfloat16().unbind(0)
+    terms = vicreg(z1, z2)
+    assert all(value.dtype == torch.float32 for value in terms.values())
+    with torch.autocast("cpu", torch.bfloat16):
+        again = vicreg(z1, z2)
+    assert again["loss"].item() == terms["loss"].item()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "options", "word"),
+    [
+        (torch.zeros(4, 3), torch.zeros(4, 2), {}, "equal shape"),
+        (torch.zeros(1, 3), torch.zeros(1, 3), {}, "b ≥ 2"),
+        (torch.zeros(4, 3), torch.zeros(4, 3), {"variance_over": "median"}, "median"),
+    ],
+)
+def test_wrong_input_is_explained(first, second, options, word):
+    with pytest.raises(ValueError, match=word):
+        vicreg(first, second, **options)

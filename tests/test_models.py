@@ -1,0 +1,60 @@
+"""Shapes, determinism and the two properties the encoders are built for."""
+
+import pytest
+import torch
+
+from latentlab.models import ConvNet, JointEmbedding, Projector, ResNet18
+
+
+def images(n=2, side=32, channels=3):
+    return torch.rand(n, channels, side, side, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("side", [16, 20, 28, 32])
+def test_convnet_takes_any_size_and_concatenates_its_stages(side):
+    net = ConvNet(widths=(8, 16, 24, 32)).eval()
+    assert net.dim == 80
+    assert net(images(side=side)).shape == (2, 80)
+    assert ConvNet(widths=(8, 16, 24, 32), keep=2).dim == 56
+
+
+def test_convnet_pools_stage_means_without_changing_them():
+    """The mean taken after 2×2 pooling equals the mean of the stage itself when the side is even."""
+    net = ConvNet(widths=(8, 16, 24)).eval()
+    x = images(side=32)
+    stage = net.stages[1](net.stages[0]((x - 0.5) * 4.0))
+    assert torch.allclose(net(x)[:, 8:24], stage.mean((2, 3)), atol=1e-5)
+
+
+def test_convnet_refuses_images_too_small_to_pool():
+    with pytest.raises(ValueError, match="16×16"):
+        ConvNet()(images(side=8))
+
+
+def test_resnet_keeps_the_full_resolution_before_its_first_block():
+    net = ResNet18(dim=128).eval()
+    seen = {}
+    net.net.layer1.register_forward_hook(lambda module, args, out: seen.update(shape=out.shape))
+    assert net(images()).shape == (2, 128)
+    assert seen["shape"][-2:] == (32, 32)
+    assert sum(p.numel() for p in net.parameters()) == 11_234_496  # 11.17 M of the body and stem, 512·128 + 128 of the last layer
+
+
+def test_grey_images_need_only_one_channel():
+    assert ConvNet(channels=1, widths=(8, 16)).eval()(images(channels=1)).shape == (2, 24)
+    assert ResNet18(channels=1, dim=4).eval()(images(channels=1, side=28)).shape == (2, 4)
+
+
+def test_projector_ends_linear_and_normalises_between_layers():
+    head = Projector(10, (16, 8))
+    assert [type(layer).__name__ for layer in head] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    head.train()
+    y = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(head(100 * y), head(y), atol=1e-3)  # the first batch norm makes z blind to the scale of y
+
+
+def test_joint_embedding_is_projector_after_encoder():
+    net = JointEmbedding(ConvNet(widths=(8, 16)), (12, 6)).eval()
+    x = images()
+    assert torch.equal(net(x), net.projector(net.encoder(x)))
+    assert net(x).shape == (2, 6)

@@ -1,0 +1,198 @@
+"""The loop: budgets, history, resume to the same bits, honest stops; and files that are whole or absent."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from latentlab.data import load
+from latentlab.models import ConvNet
+from latentlab.recipes import vicreg
+from latentlab.training import (
+    Budget, CheckpointError, TrainingDiverged, checksum, fit, generator_for, load_weights, save_weights, warmup_cosine,
+)  # fmt: skip
+from latentlab.training.checkpoint import load_checkpoint, save_checkpoint
+
+TINY = replace(vicreg.PRESETS["quick"], widths=(8, 16), projector=(16, 16), test_images=64)
+SHORT = Budget(epochs=2, batch=32, checkpoint_every=1e9)
+
+
+def data():
+    return {"train": load("shapes10", "train", n=256), "test": load("shapes10", "test", n=64)}
+
+
+def tiny_run(**options):
+    budget = options.pop("budget", SHORT)
+    return vicreg.pretrain(replace(TINY, budget=budget), **data(), show=False, **options)
+
+
+class Line:
+    """A task with one weight: loss = (w − 3)², so that every number of the loop can be checked."""
+
+    def __init__(self, poison_at: int | None = None):
+        self.module = torch.nn.Linear(1, 1, bias=False)
+        self.samples, self.seen, self.poison_at = 64, [], poison_at
+
+    def terms(self, indices, generator):
+        self.seen.append(indices.tolist())
+        square = (self.module.weight.sum() - 3) ** 2
+        extra = torch.tensor(float("inf")) if len(self.seen) == self.poison_at else torch.zeros(())
+        return {"loss": square + extra, "square": square, "extra": extra}
+
+    def test_terms(self, generator):
+        return {"square": (self.module.weight.sum() - 3) ** 2}
+
+
+def test_every_epoch_visits_every_sample_once_in_a_new_order():
+    task = Line()
+    history = fit(task, Budget(epochs=3, batch=16, precision="float32"), show=False)
+    epochs = [sum(task.seen[e * 4 : e * 4 + 4], []) for e in range(3)]
+    assert all(sorted(order) == list(range(64)) for order in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert history.steps == 12
+    assert history.batches["samples"] == [16 * (i + 1) for i in range(12)]
+    assert history.epochs["epoch"] == [1.0, 2.0, 3.0]
+    assert history.epochs["square"][-1] < history.batches["square"][0]
+
+
+def test_a_budget_in_minutes_ends_in_time_and_reaches_the_end_of_the_schedule():
+    task, started = Line(), time.perf_counter()
+    history = fit(task, Budget(epochs=None, minutes=0.02, batch=16, learning_rate=0.05, precision="float32"), show=False)
+    assert time.perf_counter() - started < 10
+    assert 1.2 <= history.seconds < 3
+    assert abs(task.module.weight.item() - 3) < 0.05
+
+
+def test_after_epoch_sees_the_training_time():
+    seen = []
+    fit(Line(), Budget(epochs=3, batch=16), show=False, after_epoch=seen.append)
+    assert len(seen) == 3
+    assert seen == sorted(seen)
+
+
+def test_a_term_that_stops_being_finite_stops_training_and_is_named():
+    with pytest.raises(TrainingDiverged, match=r"step 7: loss, extra is not"):
+        fit(Line(poison_at=7), Budget(epochs=3, batch=16), show=False)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 1, "minutes": 1}, {"epochs": None}, {"epochs": -1}, {"batch": 1}])
+def test_impossible_budgets_are_refused(wrong):
+    with pytest.raises(ValueError, match="[Bb]udget"):
+        Budget(**wrong)
+
+
+def test_more_batch_than_samples_is_explained():
+    with pytest.raises(ValueError, match="there are 64"):
+        fit(Line(), Budget(batch=100), show=False)
+
+
+def test_the_schedule_rises_then_falls_to_zero():
+    values = [warmup_cosine(i / 100, 0.1) for i in range(101)]
+    assert values[0] == 0.0 and values[10] == 1.0 and values[100] == pytest.approx(0.0)
+    assert values[:11] == sorted(values[:11]) and values[10:] == sorted(values[10:], reverse=True)
+    with pytest.raises(ValueError, match="1.2"):
+        warmup_cosine(1.2)
+
+
+def test_generators_depend_on_seed_and_place_only():
+    draw = lambda *place: torch.rand(3, generator=generator_for(*place)).tolist()  # noqa: E731
+    assert draw(0, 1, 2) == draw(0, 1, 2)
+    assert len({tuple(draw(*p)) for p in [(0, 1, 2), (1, 1, 2), (0, 2, 1), (0, 1, 3), (0, 0, -1)]}) == 5
+
+
+def test_same_seed_same_weights_other_seed_other_weights():
+    first, again, other = tiny_run(seed=1), tiny_run(seed=1), tiny_run(seed=2)
+    assert checksum(first.network) == checksum(again.network) != checksum(other.network)
+    assert set(first.history.epochs) == {"epoch", "samples", "loss", "invariance", "variance", "covariance"}
+
+
+def test_training_does_not_touch_the_global_generator():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    tiny_run()
+    assert torch.equal(torch.rand(3), expected)
+
+
+TRAIN = """
+import sys; sys.path.insert(0, {tests!r})
+import torch; torch.set_num_threads(1)
+from test_training import tiny_run, SHORT
+from dataclasses import replace
+from pathlib import Path
+from latentlab.training import checksum
+folder = Path({folder!r})
+run = tiny_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), budget=replace(SHORT, epochs=40, checkpoint_every=0.02))
+print(checksum(run.network))
+"""
+
+
+def test_killed_at_random_moments_a_run_resumes_to_the_same_weights(tmp_path):
+    """kill −9, three times, with checkpoints so frequent that some kills fall into the writing of one."""
+    code = lambda name: [sys.executable, "-c", TRAIN.format(tests=str(Path(__file__).parent), folder=str(tmp_path / name))]  # noqa: E731
+    expected = subprocess.run(code("whole"), capture_output=True, text=True, check=True).stdout.strip()
+    chance, kills = random.Random(0), 0
+    while kills < 3:
+        child = subprocess.Popen(code("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        begun = time.perf_counter()
+        while not (tmp_path / "killed" / "checkpoint.pt").exists() and time.perf_counter() - begun < 60:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0.0, 0.3) + (2.5 if kills else 0.0))  # after the first kill, importing torch takes a while
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        kills += 1
+    resumed = subprocess.run(code("killed"), capture_output=True, text=True, check=True).stdout.strip()
+    assert resumed == expected
+    assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_damaged_checkpoint_is_refused_and_kept(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"weights": torch.arange(1000.0)})
+    whole = path.read_bytes()
+    assert torch.equal(load_checkpoint(path)["weights"], torch.arange(1000.0))
+    for damaged in (whole[:-7], whole[:200], b"", whole[:500] + bytes([whole[500] ^ 1]) + whole[501:]):
+        path.write_bytes(damaged)
+        with pytest.raises(CheckpointError, match="damaged"):
+            load_checkpoint(path)
+        assert path.read_bytes() == damaged
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        load_checkpoint(tmp_path / "absent.pt")
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"step": 1})
+    monkeypatch.setattr(os, "fsync", lambda handle: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(path, {"step": 2})
+    assert load_checkpoint(path)["step"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_shared_weights_carry_their_checksum(tmp_path):
+    path, net = tmp_path / "encoder.safetensors", ConvNet(widths=(8, 16))
+    digest = save_weights(path, net, {"data": "shapes10"})
+    other = ConvNet(widths=(8, 16))
+    assert checksum(other) != digest
+    assert load_weights(path, other) == {"data": "shapes10"}
+    assert checksum(other) == digest
+    with pytest.raises(CheckpointError, match="another model"):
+        load_weights(path, ConvNet(widths=(8, 24)))
+    raw = path.read_bytes()
+    path.write_bytes(raw[:-5] + bytes([raw[-5] ^ 1]) + raw[-4:])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_weights(path, other)
+    path.write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_weights(path, other)
+    with pytest.raises(CheckpointError, match="no weights"):
+        load_weights(tmp_path / "absent", other)
