@@ -35,8 +35,10 @@ def cached(target: Path, fingerprint: str, labels: Tensor, blocks: Blocks) -> tu
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = open(target.with_suffix(".lock"), "ab")  # noqa: SIM115
     except OSError as error:
+        if error.errno in FULL:
+            raise _full(target) from error
         if error.errno not in READ_ONLY:
-            raise _explained(error, target) from error
+            raise
         return _read(target, fingerprint, labels) or _in_memory(target, labels, blocks)
     with lock, _held(lock) as alone:
         found = _read(target, fingerprint, labels)
@@ -66,6 +68,7 @@ def _read(target: Path, fingerprint: str, labels: Tensor) -> tuple[Tensor, str] 
 def _write(target: Path, fingerprint: str, labels: Tensor, blocks: Blocks) -> None:
     """Write images, then the description. On a full disk a plain write raises; a write through a mapping kills the process."""
     temporary = target.with_name(f"{target.stem}.{os.getpid()}.tmp")
+    description = temporary.with_suffix(".json.tmp")
     try:
         target.with_suffix(".json").unlink(missing_ok=True)
         with open(temporary, "wb") as file:
@@ -79,13 +82,16 @@ def _write(target: Path, fingerprint: str, labels: Tensor, blocks: Blocks) -> No
         images = torch.from_numpy(np.load(temporary, mmap_mode="c", allow_pickle=False))
         about = {"fingerprint": fingerprint, "checksum": checksum(images, labels), "shape": list(images.shape)}
         del images  # Windows renames no file that is mapped
+        description.write_text(json.dumps(about, indent=1), encoding="utf-8")
         os.replace(temporary, target)
-        temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
-        os.replace(temporary, target.with_suffix(".json"))
+        os.replace(description, target.with_suffix(".json"))
     except OSError as error:
-        raise _explained(error, target) from error
+        if error.errno in FULL:
+            raise _full(target) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+        description.unlink(missing_ok=True)
 
 
 def _in_memory(target: Path, labels: Tensor, blocks: Blocks) -> tuple[Tensor, str]:
@@ -97,12 +103,9 @@ def _in_memory(target: Path, labels: Tensor, blocks: Blocks) -> tuple[Tensor, st
     return images, checksum(images, labels)
 
 
-def _explained(error: OSError, target: Path) -> OSError:
-    """The same error with a sentence for people when the disk is full; any other error as it is."""
-    if error.errno not in FULL:
-        return error
+def _full(target: Path) -> OSError:
     return OSError(
-        error.errno,
+        errno.ENOSPC,
         f"The disk is full: the images could not be stored in {target.parent}. Nothing half-written was left there. "
         "Free some space, or set LATENTLAB_DATA to a folder on another disk",
     )

@@ -23,8 +23,9 @@ def mnist(split: str, root: Path, download: bool = False) -> Dataset:
     Raises FileNotFoundError when it is not there and `download` is False, ConnectionError when the download fails,
     ValueError for damaged files.
     """
+    train = _train(split)
     place = _place(root, "MNIST", "MNIST", torchvision.datasets.MNIST, download)
-    data = _open(torchvision.datasets.MNIST, place, _train(split), place / "MNIST")
+    data = _open(torchvision.datasets.MNIST, place, train, place / "MNIST")
     return Dataset("MNIST", split, data.data[:, None], data.targets.to(torch.int64), tuple("0123456789"))
 
 
