@@ -16,8 +16,16 @@ from latentlab.data import load
 from latentlab.models import ConvNet
 from latentlab.recipes import vicreg
 from latentlab.training import (
-    Budget, CheckpointError, TrainingDiverged, checksum, fit, generator_for, load_weights, save_weights, warmup_cosine,
-)  # fmt: skip
+    Budget,
+    CheckpointError,
+    TrainingDiverged,
+    checksum,
+    fit,
+    generator_for,
+    load_weights,
+    save_weights,
+    warmup_cosine,
+)
 from latentlab.training.checkpoint import load_checkpoint, save_checkpoint
 
 TINY = replace(vicreg.PRESETS["quick"], widths=(8, 16), projector=(16, 16), test_images=64)

@@ -54,7 +54,7 @@ def covariance(z: Tensor) -> Tensor:
 
 
 def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights(), *, variance_over: str = "mean") -> dict[str, Tensor]:
-    """The loss and its three terms for the embeddings of two views; z1, z2 (b, d) → {"loss", "invariance", "variance", "covariance"}.
+    """The loss and its three terms for the embeddings of two views; z1, z2 (b, d) → scalars by name.
 
     Two conventions of the variance term are in use: `variance_over="mean"` halves the sum over the two branches as the
     authors' code does, "sum" adds the branches as the paper's equation 6 does, which amounts to twice the weight μ.
@@ -64,7 +64,7 @@ def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights(), *, 
     if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < 2:
         raise ValueError(f"Expected two (b, d) batches of equal shape with b ≥ 2, got {tuple(z1.shape)} and {tuple(z2.shape)}.")
     if variance_over not in ("mean", "sum"):
-        raise ValueError(f"variance_over is {variance_over!r}; choose 'mean' (the authors' code) or 'sum' (the paper's equation 6).")
+        raise ValueError(f"variance_over is {variance_over!r}; choose 'mean' (the authors' code) or 'sum' (the paper).")
     with torch.autocast(z1.device.type, enabled=False):
         z1, z2 = (z if z.dtype == torch.float64 else z.float() for z in (z1, z2))
         terms = {

@@ -21,9 +21,9 @@ def block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: 
 class ConvNet(nn.Module):
     """Images (b, channels, h, w) in [0, 1], h and w ≥ 16 → representations y (b, dim), dim the sum of the kept widths.
 
-    The first stage halves the side with 4×4 kernels (a patch needs no full resolution), every later one but the second halves it by
-    pooling. The representation is the concatenation of the spatial means of the last `keep` stages: early stages know colour
-    and texture, late ones shape. The mean of a pooled map equals the mean of the map, so it is taken after pooling, at a quarter of the cost.
+    The first stage halves the side with 4×4 kernels, the stages between it and the last halve it by pooling. The representation
+    is the concatenation of the spatial means of the last `keep` stages: early stages know colour and texture, late ones shape.
+    The mean of a pooled map equals the mean of the map, so it is taken after pooling, at a quarter of the cost.
     Raises ValueError if an image is too small to pool.
     """
 

@@ -9,8 +9,8 @@ from .convnet import standardise
 class ResNet18(nn.Module):
     """Images (b, channels, h, w) in [0, 1] → representations y (b, dim).
 
-    He et al. 2016 with the CIFAR stem: 3×3 convolution of stride 1 and no max-pool, because the ImageNet stem (7×7, stride 2, pool)
-    would leave 8×8 of 32×32 pixels before the first residual block. The last linear layer maps 512 channels to `dim`.
+    He et al. 2016 with the CIFAR stem: 3×3 convolution of stride 1 and no max-pool, because the ImageNet stem (7×7, stride 2,
+    pool) would leave 8×8 of 32×32 pixels before the first residual block. The last linear layer maps 512 channels to `dim`.
     """
 
     def __init__(self, channels: int = 3, dim: int = 128):

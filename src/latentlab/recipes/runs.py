@@ -38,7 +38,7 @@ def read(folder: Path | str) -> tuple[ModuleType, object, int]:
     """Recipe, settings and seed of a run; raises FileNotFoundError if the folder holds none."""
     path = Path(folder) / "settings.json"
     if not path.exists():
-        raise FileNotFoundError(f"{folder} holds no run (no settings.json). Start one with `python -m latentlab train … --out {folder}`.")
+        raise FileNotFoundError(f"{folder} holds no run (no settings.json). Start one with `python -m latentlab train`.")
     about = json.loads(path.read_text())
     chosen = recipe(about["recipe"])
     return chosen, chosen.from_dict(about["settings"]), about["seed"]

@@ -93,7 +93,7 @@ def two_views(images: Tensor, views: Views, generator: torch.Generator) -> Tenso
 
 
 def build(settings: Settings, channels: int, seed: int) -> JointEmbedding:
-    """A network with fresh weights from the seed; the global generator is left as it was. Raises ValueError for an unknown encoder."""
+    """A network with fresh weights from the seed; the global generator stays as it was. Raises ValueError for an unknown name."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if settings.encoder == "convnet":

@@ -96,7 +96,7 @@ def fit(
     """Train `task.module` in place and return the history of its loss terms.
 
     With `folder`, the state goes to `folder/checkpoint.pt` every `budget.checkpoint_every` seconds and at the end; with `resume`
-    it is taken up from there, and on a CPU with a budget in epochs the final weights equal those of an uninterrupted run bit for bit.
+    it is taken up from there: on a CPU with a budget in epochs the final weights equal an uninterrupted run's bit for bit.
     `after_epoch(seconds)` is called with the training time so far. Raises TrainingDiverged if a term stops being finite, and
     CheckpointError if the checkpoint is missing or damaged.
     """
