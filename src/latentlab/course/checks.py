@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
 from . import render
@@ -153,6 +152,8 @@ def stale_outputs(name: str, trees: Iterable[tuple[ast.Module, Any]]) -> Iterato
 
 def code_trees(path: Path) -> list[tuple[ast.Module, Any]]:
     """Every code cell's syntax tree with the cell itself. Raises ValueError if a cell is not Python."""
+    import nbformat
+
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     trees = []
     for number, cell in enumerate(cells, 1):

@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,10 +38,16 @@ class Reference:
         """Where the numbers come from, in one line."""
         p, hardware = self.provenance, self.provenance["hardware"]
         sets = ", ".join(f"{d['name']} {d['split']} ({d['checksum'][:8]})" for d in p["data"])
-        words = [p["date"], f"commit {p['commit'][:8]}{' with changes' if p['dirty'] else ''}", f"seed {p['seed']}", sets]
-        words += [hardware["gpu"] or f"{hardware['cores']} cores of {hardware['cpu']}", f"torch {p['torch']}"]
-        words += [f"{p['seconds'] / 60:.1f} min"] if p["seconds"] is not None else []
-        return " · ".join(str(word) for word in words if word)
+        words = [
+            p["date"],
+            f"commit {p['commit'][:8]}{' with changes' if p['dirty'] else ''}",
+            "" if p["seed"] is None else f"seed {p['seed']}",
+            sets,
+            hardware["gpu"] or f"{hardware['cores']} cores of {hardware['cpu']}",
+            f"torch {p['torch']}",
+            "" if p["seconds"] is None else f"{p['seconds'] / 60:.1f} min",
+        ]
+        return " · ".join(filter(None, words))
 
 
 def save_reference(
@@ -61,6 +66,8 @@ def save_reference(
     data: the data set, or several, that the numbers come from. seconds: wall time of the run. folder: in place of data/reference.
     Raises ValueError for a bad name and for values that JSON cannot hold exactly, such as NaN.
     """
+    from latentlab.training import write_atomically
+
     target = _file(name, folder)
     document = {
         "name": name,
@@ -72,16 +79,7 @@ def save_reference(
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
     except ValueError as error:
         raise ValueError(f"Reference {name!r} holds NaN or infinity: a failed run is no reference. Nothing written.") from error
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(target, text.encode())
     return target
 
 
