@@ -219,6 +219,7 @@ CAN_FAIL = {
     "a latentlab function": 'claim("T-1", parts={"it falls": penalty(2.0) == 0})',
     "a latentlab module": 'import latentlab.losses as L\nclaim("T-1", parts={"it falls": L.penalty(2.0) == 0})',
     "a function of the notebook": 'def f(x):\n    return 2 * x\nclaim("T-1", parts={"it falls": f(2) == 4})',
+    "a class of the notebook": 'class Map:\n    size = penalty(3)\nclaim("T-1", parts={"it falls": Map.size > 4})',
     "a name bound to a call": 'matrix = np.eye(3)\nclaim("T-1", parts={"it falls": np.linalg.det(matrix) > 0})',
     "a loop over computed things": 'claim("T-1", cases={f"{d}": d > 0 for d in [loss, penalty(1)]})',
     "a dict under a name": 'rows = {f"{d}": penalty(d) > 0 for d in (1, 2)}\nclaim("T-1", parts=rows)',

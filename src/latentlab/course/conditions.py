@@ -73,7 +73,7 @@ def bindings(trees: Iterable[ast.AST]) -> dict[str, list[ast.AST]]:
             bind(node.target, node.iter, bound)
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             bind(node.optional_vars, node.context_expr, bound)
-        elif isinstance(node, ast.FunctionDef):
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             bound.setdefault(node.name, []).append(node)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "latentlab":
             bound.update({alias.asname or alias.name: [] for alias in node.names})
