@@ -95,6 +95,14 @@ def test_missing_lists_what_is_absent_and_never_torch():
     assert install.missing(["torch", "pytest"]) == []
 
 
+def test_an_absent_torchvision_is_never_installed_behind_your_back(monkeypatch):
+    known = install._version
+    monkeypatch.setattr(install, "_version", lambda name: None if name == "torchvision" else known(name))
+    assert install.missing(["torch", "torchvision>=0.19", "no-such-thing"]) == ["no-such-thing"]
+    with pytest.raises(RuntimeError, match=r"Install torchvision first \(https://pytorch.org\)"):
+        install.install_missing(["torchvision", "no-such-thing"], pytest.fail)
+
+
 def test_install_pins_torch_and_passes_only_the_missing():
     seen = []
 
