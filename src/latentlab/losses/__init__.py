@@ -1,5 +1,31 @@
 """Pure functions of tensors; every term of a loss has its own name."""
 
+from .circular import (
+    DEGREES,
+    RADIANS,
+    angular_difference,
+    arc_loss,
+    circular_mean,
+    circular_variance,
+    cosine_loss,
+    resultant_length,
+)
 from .vicreg import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
 
-__all__ = ["VICRegWeights", "covariance", "covariance_matrix", "invariance", "spread", "variance", "vicreg"]
+__all__ = [
+    "DEGREES",
+    "RADIANS",
+    "VICRegWeights",
+    "angular_difference",
+    "arc_loss",
+    "circular_mean",
+    "circular_variance",
+    "cosine_loss",
+    "covariance",
+    "covariance_matrix",
+    "invariance",
+    "resultant_length",
+    "spread",
+    "variance",
+    "vicreg",
+]

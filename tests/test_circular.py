@@ -1,0 +1,213 @@
+"""Circular statistics and losses: against scipy, by their symmetries, by their gradients, and at the seam of the circle."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from latentlab.losses import (
+    DEGREES,
+    RADIANS,
+    angular_difference,
+    arc_loss,
+    circular_mean,
+    circular_variance,
+    cosine_loss,
+    resultant_length,
+)
+
+PERIODS = [RADIANS, DEGREES, 24.0]
+GRID = torch.arange(360, dtype=torch.float64)
+
+
+def sample(n=(40,), period=RADIANS, seed=0, spread=0.3):
+    """Angles round a direction near the seam, a few turns off, so that wrapping matters."""
+    rng = np.random.default_rng(seed)
+    return torch.as_tensor(period * (rng.normal(0.0, spread, n) + rng.integers(-3, 4, n)))
+
+
+def shorter_arc(x, y):
+    """The distance in whole degrees by trying every turn: the definition, in integers."""
+    return min(abs(x - y + 360 * k) for k in range(-2, 3))
+
+
+# ---- statistics --------------------------------------------------
+
+
+@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize("dim", [None, 0, 1])
+def test_mean_and_variance_are_scipys(period, dim):
+    angles = sample((30, 7), period)
+    mean = stats.circmean(angles.numpy(), high=period, axis=dim)
+    off = angular_difference(circular_mean(angles, period, dim), torch.as_tensor(mean), period)  # 0 and period are one direction
+    assert off.abs().max() < 1e-12 * period
+    variance = stats.circvar(angles.numpy(), high=period, axis=dim)
+    torch.testing.assert_close(circular_variance(angles, period, dim), torch.as_tensor(variance), rtol=0, atol=1e-13)
+    assert variance.min() > 0.05, "the sample must be spread for the comparison to mean something"
+
+
+@pytest.mark.parametrize("centre", [0, 45, 90, 135, 179, 180, 225, 270, 315, 359])
+def test_mean_of_a_symmetric_pair_is_its_centre_in_every_quadrant(centre):
+    mean = circular_mean([centre - 10, centre + 10], DEGREES)
+    assert angular_difference(mean, float(centre), DEGREES).abs() < 1e-12
+    assert 0 <= mean < 360
+
+
+def test_mean_lies_in_the_half_open_period():
+    for angles in ([-1e-17], [0.0], [360.0], [-360.0, 720.0], [359.9999999999999999]):
+        assert 0 <= circular_mean(angles, DEGREES) < 360, angles
+
+
+def test_turning_all_angles_turns_the_mean_and_leaves_the_variance():
+    angles = sample(period=DEGREES)
+    for turn in (17.0, 123.0, 360.0, -720.0):
+        moved = circular_mean(angles + turn, DEGREES) - circular_mean(angles, DEGREES)
+        assert angular_difference(moved, turn, DEGREES).abs() < 1e-10
+        torch.testing.assert_close(circular_variance(angles + turn, DEGREES), circular_variance(angles, DEGREES))
+
+
+def test_the_unit_does_not_change_the_direction():
+    angles = sample(period=DEGREES)
+    radians = circular_mean(torch.deg2rad(angles))
+    torch.testing.assert_close(torch.rad2deg(radians), circular_mean(angles, DEGREES))
+
+
+def test_variance_is_0_for_one_direction_and_1_where_the_vectors_cancel():
+    assert circular_variance([10.0, 370.0, -350.0], DEGREES) < 1e-15
+    assert circular_variance([0.0, 180.0], DEGREES) == pytest.approx(1, abs=1e-15)
+    assert circular_variance([0.0, 2.0], DEGREES) == pytest.approx(1 - math.cos(math.radians(1)), abs=1e-15)
+
+
+def test_axial_data_have_a_period_of_half_a_turn():
+    assert circular_variance([20.0, 200.0], period=180) < 1e-15
+    assert circular_mean([20.0, 200.0], period=180) == pytest.approx(20)
+
+
+def test_undefined_mean_empty_and_broken_input_are_said():
+    for angles in ([0.0, 180.0], [0.0, 120.0, 240.0], torch.tensor([0.0, 90.0, 180.0, 270.0], dtype=torch.float32)):
+        with pytest.raises(ValueError, match="undefined: the unit vectors cancel"):
+            circular_mean(angles, DEGREES)
+    with pytest.raises(ValueError, match="undefined"):
+        circular_mean([[0.0, 1.0], [0.0, 180.0]], DEGREES, dim=1)
+    for function in (circular_mean, circular_variance, resultant_length):
+        with pytest.raises(ValueError, match="no angles"):
+            function([])
+        with pytest.raises(ValueError, match=r"no angles \(shape \(3, 0\)\)"):
+            function(torch.zeros(3, 0), dim=1)
+        with pytest.raises(ValueError, match="period is 0"):
+            function([1.0], period=0)
+        with pytest.raises(TypeError, match="complex"):
+            function(torch.tensor([1j]))
+    with pytest.raises(ValueError, match="not finite"):
+        circular_mean([1.0, math.nan])
+
+
+def test_an_empty_other_dimension_is_an_empty_result():
+    assert circular_variance(torch.zeros(0, 3), dim=1).shape == (0,)
+
+
+# ---- differences and losses --------------------------------------
+
+
+def test_difference_is_the_shorter_arc_on_every_pair_of_whole_degrees():
+    difference = angular_difference(GRID[:, None], GRID, DEGREES)
+    expected = torch.tensor([[shorter_arc(x, y) for y in range(360)] for x in range(360)], dtype=torch.float64)
+    assert torch.equal(difference.abs(), expected)
+    assert torch.equal(torch.remainder(difference - (GRID[:, None] - GRID), 360), torch.zeros(360, 360, dtype=torch.float64))
+    assert torch.equal(difference, -difference.T)
+
+
+def test_difference_at_the_seam():
+    pairs = {(0, 358): 2, (358, 0): -2, (10, 350): 20, (170, 190): -20, (90, 200): -110, (0, 0): 0, (725, 0): 5, (0, -725): 5}
+    for (x, y), expected in pairs.items():
+        assert angular_difference(x, y, DEGREES) == expected, (x, y)
+    assert angular_difference(0, 180, DEGREES).abs() == 180
+    assert angular_difference(23.5, 0.5, period=24) == -1
+
+
+def test_a_tiny_difference_is_not_lost():
+    assert angular_difference(1e-20, 0.0) == 1e-20
+
+
+@pytest.mark.parametrize("loss", [cosine_loss, arc_loss])
+@pytest.mark.parametrize("period", PERIODS)
+def test_losses_are_periodic_symmetric_and_least_at_agreement(loss, period):
+    x, y = sample(period=period, seed=1), sample(period=period, seed=2)
+    value = loss(x, y, period)
+    assert value > 0
+    torch.testing.assert_close(loss(y, x, period), value)
+    torch.testing.assert_close(loss(x + 3 * period, y - period, period), value)
+    torch.testing.assert_close(loss(x + 0.2 * period, y + 0.2 * period, period), value)
+    assert loss(x, x + period, period) < 1e-20
+
+
+@pytest.mark.parametrize("loss", [cosine_loss, arc_loss])
+def test_losses_grow_with_the_arc_up_to_the_opposite(loss):
+    values = torch.stack([loss(0.0, degrees, DEGREES) for degrees in range(181)])
+    assert (values.diff() > 0).all()
+    mirrored = torch.stack([loss(0.0, 360.0 - degrees, DEGREES) for degrees in range(181)])
+    torch.testing.assert_close(values, mirrored)
+
+
+def test_values_by_hand():
+    assert arc_loss(0, 358, DEGREES) == 4
+    assert arc_loss([0, 170], [358, 190], DEGREES) == (4 + 400) / 2
+    assert cosine_loss([0, 0, 0], [0, 90, 180], DEGREES) == pytest.approx(1)
+    small = cosine_loss(1e-3, 0.0)
+    assert small == pytest.approx(1e-6 / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_gradients_are_those_of_finite_differences(period):
+    x = sample((6,), period, seed=3).requires_grad_()
+    y = sample((6,), period, seed=4).requires_grad_()
+    z = sample((3, 4), period, seed=5).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: cosine_loss(a, b, period), (x, y))
+    assert torch.autograd.gradcheck(lambda a, b: arc_loss(a, b, period), (x, y))
+    assert torch.autograd.gradcheck(lambda a, b: angular_difference(a, b, period), (x, y))
+    for function in (circular_mean, circular_variance):
+        assert torch.autograd.gradcheck(lambda a, function=function: function(a, period, dim=1), (z,))
+
+
+def test_gradients_are_finite_where_angles_coincide_or_cancel():
+    for angles in ([1.0, 1.0], [0.0, math.pi]):
+        x = torch.tensor(angles, dtype=torch.float64, requires_grad=True)
+        circular_variance(x).backward()
+        assert torch.isfinite(x.grad).all(), angles
+
+
+@pytest.mark.parametrize("loss, rate", [(cosine_loss, 1000.0), (arc_loss, 0.2)])
+def test_descent_goes_the_shorter_way_over_the_seam(loss, rate):
+    x = torch.tensor(350.0, dtype=torch.float64, requires_grad=True)
+    path = [350.0]
+    for _ in range(60):
+        (gradient,) = torch.autograd.grad(loss(x, 10.0, DEGREES), x)
+        x = (x - rate * gradient).detach().requires_grad_()
+        path.append(x.item())
+    assert path[-1] == pytest.approx(370, abs=1e-3), "from 350 upwards to 10, which is 370"
+    assert min(path) == 350
+
+
+def test_numbers_sequences_arrays_and_tensors():
+    assert circular_mean(3).dtype == torch.float64 and circular_mean(3).shape == ()
+    assert circular_mean((350, 370), DEGREES) == pytest.approx(0, abs=1e-12) or circular_mean((350, 370), DEGREES) > 359.999
+    assert circular_variance(np.array([[0, 90], [0, 180]]), DEGREES, dim=1).shape == (2,)
+    assert circular_variance(torch.tensor([0, 90]), DEGREES) == pytest.approx(1 - math.sqrt(0.5))
+    low = torch.tensor([1.0, 2.0], dtype=torch.float32, requires_grad=True)
+    loss = cosine_loss(low, [1, 3])
+    loss.backward()
+    assert loss.dtype == torch.float32 and low.grad.dtype == torch.float32
+    assert arc_loss(low, 1.0).shape == ()
+
+
+@pytest.mark.parametrize("loss", [cosine_loss, arc_loss])
+def test_losses_refuse_what_does_not_pair_up(loss):
+    with pytest.raises(ValueError, match=r"shape \(3,\), target \(3, 1\)"):
+        loss(torch.zeros(3), torch.zeros(3, 1))
+    for empty in (([], []), (torch.zeros(0), 1.0)):
+        with pytest.raises(ValueError, match="no angles to compare"):
+            loss(*empty)
+    with pytest.raises(ValueError, match="period is -360"):
+        loss([1.0], [2.0], period=-360)
