@@ -127,7 +127,11 @@ def mix_colours(images: Tensor, matrices: Tensor) -> Tensor:
 
 def to_grey(images: Tensor, chosen: Tensor, out: Tensor | None = None) -> Tensor:
     """Take the colour from the chosen images. chosen: (b,) bool."""
-    return adjust_saturation(images, 1 - chosen.to(images.dtype), out)
+    out = images.clone() if out is None else out
+    if images.shape[1] == 3:
+        index = chosen.nonzero()[:, 0]  # (k,)
+        out[index] = grey_of(images[index])  # (k, 1, h, w), the same in all three channels
+    return out
 
 
 def _per_image(values: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ def to_float(images: Tensor) -> Tensor:
     Raises TypeError for another type.
     """
     if images.dtype != torch.uint8:
-        raise TypeError(f"Images must be uint8 tensors with values 0 to 255, got {images.dtype}. Load them with latentlab.data.load.")
+        raise TypeError(f"Images must be uint8 (0 to 255) as latentlab.data.load returns them, got {images.dtype}.")
     return images.float().mul_(1 / 255)
 
 
@@ -114,7 +114,7 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     which makes the colour operations that follow fast. Not differentiable: it writes into a buffer.
     """
     b, c, h, w = images.shape
-    wide = torch.bmm(images.reshape(b, c * h, w), columns.mT).view(b, c, h, -1)  # (b, c, h, x)
+    wide = torch.bmm(images.reshape(b, c * h, w), columns.mT).view(b, c, h, columns.shape[1])  # (b, c, h, x)
     planes = images.new_empty(c, b, rows.shape[1], columns.shape[1])  # (c, b, y, x)
     for channel in range(c):
         torch.bmm(rows, wide[:, channel], out=planes[channel])
@@ -134,7 +134,9 @@ def resized_crop(
     rows = interpolation(top, height, h, size)  # (b, size, h)
     columns = interpolation(left, width, w, size, flip)  # (b, size, w)
     if sigmas is not None:
-        rows, columns = blur_lines(rows, sigmas, kernel), blur_lines(columns, sigmas, kernel)
+        blurred = sigmas.nonzero()[:, 0]  # (k,) the others need no work
+        rows[blurred] = blur_lines(rows[blurred], sigmas[blurred], kernel)
+        columns[blurred] = blur_lines(columns[blurred], sigmas[blurred], kernel)
     if images.dtype == torch.uint8:
         rows, images = rows.mul_(1 / 255), images.float()
     return separable(images, rows, columns)
@@ -147,7 +149,7 @@ def blur_lines(lines: Tensor, sigmas: Tensor, kernel: int) -> Tensor:
     Raises ValueError if the kernel is even or does not fit.
     """
     reach, size = kernel // 2, lines.shape[-2]
-    if kernel % 2 == 0 or not 0 < kernel or reach >= size:
+    if kernel % 2 == 0 or not kernel > 0 or reach >= size:
         raise ValueError(f"The blur's kernel must be odd and at most {2 * size - 1} for {size} pixels, got {kernel}.")
     # tap_k = exp(-k² / 2σ²) / Σ_j exp(-j² / 2σ²)
     steps = torch.arange(-reach, reach + 1, device=lines.device)  # (kernel,)

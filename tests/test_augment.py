@@ -1,0 +1,378 @@
+"""Views: every operation against torchvision's, the drawn parameters against torchvision's, and the pipeline itself.
+
+TIGHT: both sides compute the same formula in float32 on numbers up to 1, in another order (matrix products instead of
+loops, folded constants). The rounding of some tens of additions is below 1e-5.
+HUE: a hue divides by the chroma. We compare on images of bytes, whose chroma is 0 or at least 1/255, so the rounding of
+the channels (1e-7) grows to at most 6 * 255 * 1e-7 of a sixth of a turn, times the chroma again: below 1e-5 as well.
+"""
+
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+from torchvision import transforms
+from torchvision.transforms.v2 import functional as reference
+
+from latentlab.augment import PRESETS, Views, colour, geometry, to_float
+
+TIGHT = {"rtol": 0.0, "atol": 1e-5}
+BILINEAR = reference.InterpolationMode.BILINEAR
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def bytes_of(b: int = 24, c: int = 3, h: int = 32, w: int = 32, seed: int = 0) -> Tensor:
+    """Noise, with plain, grey, black, white and saturated images among it."""
+    images = torch.randint(0, 256, (b, c, h, w), dtype=torch.uint8, generator=seeded(seed))
+    if b >= 6:
+        images[0], images[1], images[2] = 0, 255, 77
+        images[3] = images[3, :1]  # grey
+        images[4] = images[4] // 128 * 255  # only 0 and 255
+        images[5, :, : h // 2] = 200
+    return images
+
+
+def floats_of(*args, **kwargs) -> Tensor:
+    return to_float(bytes_of(*args, **kwargs))
+
+
+def uniform(b: int, low: float, high: float, seed: int = 1) -> Tensor:
+    return torch.rand(b, generator=seeded(seed)) * (high - low) + low
+
+
+# --- every operation, per sample, against torchvision's -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [8, 20, 32, 48])
+@pytest.mark.parametrize("shape", [(32, 32), (28, 41)])
+def test_resized_crop(size, shape):
+    images = floats_of(40, 3, *shape)
+    boxes = geometry.random_boxes(40, *shape, (0.02, 1.0), (0.5, 2.0), seeded())
+    boxes[0] = torch.tensor([3, 4, 1, 1])  # a single pixel
+    boxes[1] = torch.tensor([0, 0, *shape])
+    flip = geometry.random_choice(40, 0.5, seeded(3))
+    assert 0 < flip.sum() < 40
+    ours = geometry.resized_crop(images, boxes, size, flip)
+    for image, box, mirrored, view in zip(images, boxes.tolist(), flip, ours, strict=True):
+        expected = reference.resized_crop(image, *box, [size, size], BILINEAR, antialias=True)
+        expected = reference.horizontal_flip(expected) if mirrored else expected
+        torch.testing.assert_close(view, expected, **TIGHT)
+
+
+def test_resized_crop_of_bytes_is_that_of_floats():
+    images, boxes = bytes_of(8), geometry.random_boxes(8, 32, 32, (0.2, 1.0), (0.75, 4 / 3), seeded())
+    torch.testing.assert_close(
+        geometry.resized_crop(images, boxes, 20), geometry.resized_crop(to_float(images), boxes, 20), **TIGHT
+    )
+
+
+def test_hflip():
+    images, flip = floats_of(), geometry.random_choice(24, 0.5, seeded())
+    for image, mirrored, view in zip(images, flip, geometry.hflip(images, flip), strict=True):
+        assert torch.equal(view, reference.horizontal_flip(image) if mirrored else image)
+
+
+# grid_sample's coordinates near 20 pixels carry a rounding of 2e-6 pixels, twice over, and noise changes by up to 1 a pixel.
+@pytest.mark.parametrize("shape", [(32, 32), (24, 37)])
+def test_rotate(shape):
+    images, angles = floats_of(24, 3, *shape), uniform(24, -180, 180)
+    ours = geometry.rotate_shift(images, angles)
+    for image, angle, view in zip(images, angles.tolist(), ours, strict=True):
+        torch.testing.assert_close(view, reference.rotate(image, angle, BILINEAR), rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (24, 37)])
+def test_rotate_and_shift(shape):
+    images, angles = floats_of(24, 3, *shape), uniform(24, -30, 30)
+    shifts = torch.stack((uniform(24, -6, 6, 2), uniform(24, -6, 6, 3)), 1)
+    ours = geometry.rotate_shift(images, angles, shifts)
+    for image, angle, shift, view in zip(images, angles.tolist(), shifts.tolist(), ours, strict=True):
+        # torchvision's affine counts angles clockwise, its rotate counter-clockwise
+        expected = reference.affine(image, -angle, shift, 1.0, [0.0, 0.0], BILINEAR)
+        torch.testing.assert_close(view, expected, rtol=0, atol=5e-5)
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 9])
+@pytest.mark.parametrize("shape", [(32, 32), (12, 9)])
+def test_gaussian_blur(kernel, shape):
+    images, sigmas = floats_of(24, 3, *shape), uniform(24, 0.1, 3.0)
+    ours = geometry.gaussian_blur(images, sigmas, kernel)
+    for image, sigma, view in zip(images, sigmas.tolist(), ours, strict=True):
+        torch.testing.assert_close(view, reference.gaussian_blur(image, [kernel, kernel], [sigma, sigma]), **TIGHT)
+
+
+def test_no_blur_is_exact_and_a_folded_blur_is_a_blur():
+    images, sigmas = floats_of(), uniform(24, 0.1, 3.0)
+    assert torch.equal(geometry.gaussian_blur(images, torch.zeros(24), 5), images)
+    boxes = geometry.random_boxes(24, 32, 32, (0.2, 1.0), (0.75, 4 / 3), seeded())
+    folded = geometry.resized_crop(images, boxes, 20, sigmas=sigmas, kernel=5)
+    torch.testing.assert_close(folded, geometry.gaussian_blur(geometry.resized_crop(images, boxes, 20), sigmas, 5), **TIGHT)
+
+
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_adjust(name, channels):
+    images, factors = floats_of(24, channels), uniform(24, 0.0, 2.5)
+    ours = getattr(colour, f"adjust_{name}")(images, factors)
+    for image, factor, view in zip(images, factors.tolist(), ours, strict=True):
+        torch.testing.assert_close(view, getattr(reference, f"adjust_{name}")(image, factor), **TIGHT)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_adjust_hue(channels):
+    images, shifts = floats_of(24, channels), uniform(24, -0.5, 0.5)
+    shifts[6:10] = torch.tensor([-0.5, 0.5, 1 / 3, -1 / 3])
+    ours = colour.adjust_hue(images, shifts)
+    for image, shift, view in zip(images, shifts.tolist(), ours, strict=True):
+        torch.testing.assert_close(view, reference.adjust_hue(image, min(max(shift, -0.5), 0.5)), **TIGHT)
+
+
+def test_jitter_is_torchvisions_four_operations_in_our_order():
+    images = floats_of()
+    factors = colour.random_jitter(24, (0.4, 0.4, 0.2, 0.1), 0.8, seeded())
+    ours = colour.jitter(images, *factors)
+    for i, (image, view) in enumerate(zip(images, ours, strict=True)):
+        expected = image
+        for name, factor in zip(("brightness", "contrast", "saturation", "hue"), factors, strict=True):
+            expected = getattr(reference, f"adjust_{name}")(expected, factor[i].item())
+        # 1e-4: after clipping and blending, a chroma can be so small that rounding turns the hue a little
+        torch.testing.assert_close(view, expected, rtol=0, atol=1e-4)
+
+
+def test_grey():
+    images, chosen = floats_of(), geometry.random_choice(24, 0.5, seeded())
+    for image, grey, view in zip(images, chosen, colour.to_grey(images, chosen), strict=True):
+        torch.testing.assert_close(view, reference.rgb_to_grayscale(image, 3) if grey else image, **TIGHT)
+
+
+def test_mixing_is_a_matrix_product_about_middle_grey():
+    images, matrices = floats_of(), colour.random_mixing(24, 0.7, seeded())
+    expected = torch.einsum("bij,bjhw->bihw", matrices.double(), images.double() - 0.5) + 0.5
+    torch.testing.assert_close(colour.mix_colours(images, matrices).double(), expected.clamp(0, 1), **TIGHT)
+
+
+def test_colours_almost_commute_with_resizing():
+    """Views change colours after the resize, where there are fewer pixels. Grey and mixing are affine in the colour,
+    and so commute with the weighted means of a resize, but for clipping; hue and clipping commute only nearly."""
+    steps = torch.linspace(0, 1, 32)
+    smooth = torch.stack((steps.expand(32, 32), steps.flip(0)[:, None].expand(32, 32), (steps * steps[:, None])))
+    images = (smooth.expand(24, 3, 32, 32) + 0.05 * torch.randn(24, 3, 32, 32, generator=seeded())).clamp(0.1, 0.9)
+    boxes = geometry.random_boxes(24, 32, 32, (0.2, 1.0), (0.75, 4 / 3), seeded())
+    gap = {}
+    for name, change in {
+        "grey": lambda x: colour.to_grey(x, torch.ones(24, dtype=torch.bool)),
+        "saturation": lambda x: colour.adjust_saturation(x, uniform(24, 0.8, 1.2)),
+        "mixing": lambda x: colour.mix_colours(x, 0.5 * colour.random_mixing(24, 1.0, seeded())),
+        "jitter": lambda x: colour.jitter(x, *colour.random_jitter(24, (0.4, 0.0, 0.2, 0.1), 1.0, seeded())),
+    }.items():
+        first, last = change(geometry.resized_crop(images, boxes, 20)), geometry.resized_crop(change(images), boxes, 20)
+        gap[name] = (first - last).abs().mean().item()
+    assert gap["grey"] < 1e-6
+    assert gap["mixing"] < 1e-6  # half the strength: nothing is clipped
+    assert gap["saturation"] < 1e-3
+    assert 1e-5 < gap["jitter"] < 0.01  # a hundredth of the range: less than a tenth of what the jitter itself changes
+
+
+# --- the drawn parameters, as distributions -------------------------------------------------------------------------------
+
+
+def same_distribution(ours: np.ndarray, theirs: np.ndarray) -> bool:
+    """Kolmogorov-Smirnov at one in a thousand. Seeds are fixed, so a pass stays a pass."""
+    return stats.ks_2samp(ours, theirs).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("scale", [(0.2, 1.0), (0.9, 1.0)])  # the second rarely fits: redraws and fallback matter
+@pytest.mark.parametrize("shape", [(32, 32), (20, 48)])
+def test_boxes_follow_torchvision(scale, shape):
+    n, ratio = 3000, (3 / 4, 4 / 3)
+    ours = geometry.random_boxes(n, *shape, scale, ratio, seeded()).numpy()
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        image = torch.empty(3, *shape)
+        theirs = np.array([transforms.RandomResizedCrop.get_params(image, scale, ratio) for _ in range(n)])
+    for column in range(4):
+        assert same_distribution(ours[:, column], theirs[:, column])
+    assert same_distribution(ours[:, 2] * ours[:, 3], theirs[:, 2] * theirs[:, 3])
+    assert same_distribution(ours[:, 3] / ours[:, 2], theirs[:, 3] / theirs[:, 2])
+    assert not same_distribution(ours[:, 2] * 0.95, theirs[:, 2])  # the comparison notices five per cent
+    assert (ours[:, :2] >= 0).all() and (ours[:, 2:] >= 1).all()
+    assert (ours[:, 0] + ours[:, 2] <= shape[0]).all() and (ours[:, 1] + ours[:, 3] <= shape[1]).all()
+
+
+@pytest.mark.parametrize("shape", [(100, 3), (3, 100), (10, 11)])
+def test_a_box_that_never_fits_falls_back_like_torchvision(shape):
+    scale, ratio = (0.999, 1.0), (3 / 4, 4 / 3)
+    if shape == (10, 11):
+        ratio = (5.0, 6.0)
+    ours = geometry.random_boxes(50, *shape, scale, ratio, seeded())
+    theirs = transforms.RandomResizedCrop.get_params(torch.empty(3, *shape), scale, ratio)
+    assert ours.tolist() == [list(theirs)] * 50
+
+
+def test_jitter_factors_follow_torchvision():
+    n, strength = 3000, (0.4, 0.6, 0.2, 0.1)
+    ours = colour.random_jitter(n, strength, 1.0, seeded())
+    theirs = transforms.ColorJitter(*strength)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        ranges = (theirs.brightness, theirs.contrast, theirs.saturation, theirs.hue)
+        drawn = [transforms.ColorJitter.get_params(*ranges)[1:] for _ in range(n)]
+    for factor, reference_factor in zip(ours, zip(*drawn, strict=True), strict=True):
+        assert same_distribution(factor.numpy(), np.array(reference_factor))
+
+
+def test_choices_have_their_probabilities():
+    n = 20_000
+    factors = colour.random_jitter(n, (0.4, 0.4, 0.2, 0.1), 0.8, seeded())
+    for factor, neutral in zip(factors, (1, 1, 1, 0), strict=True):
+        assert abs((factor != neutral).float().mean() - 0.8) < 0.02  # four standard deviations are 0.011
+    assert abs(geometry.random_choice(n, 0.2, seeded()).float().mean() - 0.2) < 0.02
+    sigmas = geometry.random_sigmas(n, (0.5, 1.5), 0.3, seeded())
+    assert abs((sigmas > 0).float().mean() - 0.3) < 0.02
+    assert sigmas[sigmas > 0].min() >= 0.5 and sigmas.max() <= 1.5
+    angles, shifts = geometry.random_angles(n, 15, seeded()), geometry.random_shifts(n, 20, 40, 0.1, seeded())
+    assert stats.kstest(angles.numpy(), "uniform", (-15, 30)).pvalue > 1e-3
+    assert torch.equal(shifts.unique(dim=0)[:, 0].unique(), torch.arange(-4.0, 5.0))  # whole pixels, right
+    assert torch.equal(shifts[:, 1].unique(), torch.arange(-2.0, 3.0))  # and down
+
+
+def test_mixing_matrices():
+    assert torch.equal(colour.random_mixing(4, 0.0, seeded()), torch.eye(3).expand(4, 3, 3))
+    rows = colour.random_mixing(5000, 1.0, seeded()).flatten(0, 1)
+    torch.testing.assert_close(rows.norm(dim=1), torch.ones(len(rows)))
+    assert rows.mean(0).abs().max() < 0.03  # any direction: five standard deviations are 0.024
+    assert (rows.T @ rows / len(rows) - torch.eye(3) / 3).abs().max() < 0.02
+
+
+# --- the pipeline ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_presets(name, channels):
+    views, images = PRESETS[name], bytes_of(16, channels)
+    view = views(images, seeded())
+    assert view.shape == (16, channels, views.size, views.size)
+    assert view.dtype == torch.float32 and view.is_contiguous() and not view.requires_grad
+    assert view.min() >= 0 and view.max() <= 1 + 1e-6
+    assert torch.equal(view, views(images, seeded()))  # same seed, same views
+    assert torch.equal(images, bytes_of(16, channels))  # the images stay as they are
+    generator = seeded()
+    views(images, generator)
+    assert torch.equal(views(images, generator), view) == (name == "none")  # the next view is another one
+
+
+def test_every_sample_has_its_own_parameters():
+    images = bytes_of(1, 3, seed=5).expand(64, 3, 32, 32)
+    for name in ("exercise", "cifar-cpu", "shapes", "shapes-no-colour", "digits"):
+        assert len(PRESETS[name](images, seeded()).unique(dim=0)) > 60  # flips of few crops may coincide
+
+
+def test_a_view_is_the_composition_of_its_operations():
+    images = bytes_of(16, 3, 28, 36)
+    views = Views(20, rotation=10, shift=0.1, jitter=(0.4, 0.4, 0.2, 0.1), mix=0.5, grey=0.3, blur=0.5)
+    g = seeded()
+    angles, shifts = geometry.random_angles(16, 10, g), geometry.random_shifts(16, 28, 36, 0.1, g)
+    expected = geometry.rotate_shift(to_float(images), angles, shifts)
+    boxes = geometry.random_boxes(16, 28, 36, views.scale, views.ratio, g)
+    flip, sigmas = geometry.random_choice(16, 0.5, g), geometry.random_sigmas(16, views.blur_sigma, 0.5, g)
+    expected = geometry.gaussian_blur(geometry.hflip(geometry.resized_crop(expected, boxes, 20), flip), sigmas, 3)
+    expected = colour.jitter(expected, *colour.random_jitter(16, views.jitter, 0.8, g))
+    expected = colour.mix_colours(expected, colour.random_mixing(16, 0.5, g))
+    expected = colour.to_grey(expected, geometry.random_choice(16, 0.3, g))
+    torch.testing.assert_close(views(images, seeded()), expected, rtol=0, atol=1e-4)  # hue, as above
+
+
+def test_without_chance_a_view_is_the_image():
+    images = bytes_of(8)
+    torch.testing.assert_close(PRESETS["none"](images, seeded()), to_float(images), **TIGHT)
+    unchanged = Views(32, (1, 1), flip=0, jitter=(0, 0, 0, 0), rotation=0)
+    torch.testing.assert_close(unchanged(images, seeded()), to_float(images), **TIGHT)
+
+
+def test_white_and_black_stay_in_range_through_everything():
+    views = Views(20, jitter=(1, 1, 1, 0.5), jitter_probability=1, mix=1, grey=0.5, blur=1, rotation=45, shift=0.3)
+    for seed in range(5):
+        view = views(bytes_of(64, seed=seed), seeded(seed))
+        assert view.isfinite().all() and view.min() >= 0 and view.max() <= 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_empty_batch_gives_an_empty_batch(channels):
+    views = Views(20, rotation=5, shift=0.1, jitter=(0.4, 0.4, 0.2, 0.1), mix=1, grey=0.2, blur=0.5)
+    assert views(torch.empty(0, channels, 32, 32, dtype=torch.uint8), seeded()).shape == (0, channels, 20, 20)
+
+
+def test_strided_images_give_the_same_views():
+    images, views = bytes_of(12), PRESETS["exercise"]
+    last = images.to(memory_format=torch.channels_last)
+    assert not last.is_contiguous()
+    torch.testing.assert_close(views(last, seeded()), views(images, seeded()), rtol=0, atol=1e-4)  # hue, as above
+
+
+def test_a_view_may_be_larger_than_its_image():
+    assert Views(48)(bytes_of(4), seeded()).shape == (4, 3, 48, 48)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "words"),
+    [
+        (torch.rand(2, 3, 32, 32), TypeError, "uint8.*float32"),
+        (np.zeros((2, 3, 32, 32), np.uint8), TypeError, "uint8 tensor.*ndarray"),
+        (torch.zeros(3, 32, 32, dtype=torch.uint8), ValueError, "batch dimension"),
+        (torch.zeros(2, 32, 32, 3, dtype=torch.uint8), ValueError, "permute"),
+        (torch.zeros(2, 4, 32, 32, dtype=torch.uint8), ValueError, "1 or 3 channels"),
+        (torch.zeros(2, 3, 0, 32, dtype=torch.uint8), ValueError, "shape"),
+    ],
+)
+def test_wrong_images_are_refused_in_words(images, error, words):
+    with pytest.raises(error, match=words):
+        Views(20)(images, seeded())
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"size": 0},
+        {"scale": (0.0, 1.0)},
+        {"scale": (0.5, 1.5)},
+        {"ratio": (2.0, 1.0)},
+        {"flip": 1.5},
+        {"mix": -0.1},
+        {"jitter": (0.4, 0.4, 0.2)},
+        {"jitter": (0.4, 0.4, 0.2, 0.6)},
+        {"blur": 0.5, "blur_kernel": 4},
+        {"blur_sigma": (0.0, 1.0)},
+    ],
+)
+def test_wrong_settings_are_refused_by_name(setting):
+    with pytest.raises(ValueError, match=list(setting)[-1]):
+        Views(**{"size": 20, **setting})
+
+
+def test_every_setting_matters():
+    """A field that no step reads would leave the views unchanged."""
+    images = bytes_of(32)
+    base = Views(20, jitter=(0.4, 0.4, 0.2, 0.1), blur=0.5, rotation=10, shift=0.1, mix=0.5, grey=0.5)
+    other = {"size": 24, "scale": (0.1, 0.5), "ratio": (1.0, 1.0), "flip": 0.1, "rotation": 20.0, "shift": 0.3}
+    other |= {"jitter": (0.1, 0.1, 0.1, 0.0), "jitter_probability": 0.1, "mix": 1.0, "grey": 0.1}
+    other |= {"blur": 0.1, "blur_kernel": 5, "blur_sigma": (1.0, 3.0)}
+    assert set(other) == {field.name for field in fields(Views)}
+    before = base(images, seeded())
+    for name, value in other.items():
+        after = replace(base, **{name: value})(images, seeded())
+        assert after.shape != before.shape or not torch.allclose(after, before), name
+
+
+def test_hue_turns_all_the_way_round():
+    images = floats_of()
+    third = torch.full((24,), 1 / 3)
+    turned = colour.adjust_hue(images, third)
+    torch.testing.assert_close(turned, images.roll(1, dims=1), **TIGHT)  # red becomes green becomes blue
+    assert math.isclose(turned.sum().item(), images.sum().item(), rel_tol=1e-5)
