@@ -43,6 +43,7 @@ def make(place, torch_index="", root=ROOT, run=subprocess.check_call):
     if os.path.exists(stamp) and works(python):
         return
     building = os.path.join(place, BUILDING)
+    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     if os.path.exists(building) or not works(python):
         print(f"Setting up {place} (once: some minutes, and 6 GB on Linux or 2 GB elsewhere).", flush=True)
         print("pip shows each download; while it unpacks at the end, it is silent for two or three minutes.", flush=True)
@@ -52,14 +53,14 @@ def make(place, torch_index="", root=ROOT, run=subprocess.check_call):
         run([sys.executable, "-m", "venv", place])
     else:
         print(f"Bringing {place} in line with requirements.lock and pyproject.toml …", flush=True)
+        pip.append("--quiet")  # else a line for each package that is there already
         open(building, "w").close()
     for name in os.listdir(place):
         if name.startswith(".stamp-"):
             os.remove(os.path.join(place, name))
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     run([*pip, "--no-deps", *requirements(place, torch_index, root)])
     if inside:
-        run([*pip, "--quiet", "--no-deps", "--no-build-isolation", "--editable", root])
+        run([*pip, "--no-deps", "--no-build-isolation", "--editable", root])
     open(stamp, "w").close()
     os.remove(building)
 
