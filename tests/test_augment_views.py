@@ -1,0 +1,147 @@
+"""Views as a pipeline: composition, presets, edge cases, errors. The parts are compared in test_augment.py."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from latentlab.augment import PRESETS, Views, colour, geometry, to_float
+
+TIGHT = {"rtol": 0.0, "atol": 1e-5}  # rounding of float32, see test_augment.py
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def bytes_of(b: int = 24, c: int = 3, h: int = 32, w: int = 32, seed: int = 0) -> Tensor:
+    """Noise, with plain, grey, black, white and saturated images among it."""
+    images = torch.randint(0, 256, (b, c, h, w), dtype=torch.uint8, generator=seeded(seed))
+    if b >= 6:
+        images[0], images[1], images[2] = 0, 255, 77
+        images[3] = images[3, :1]  # grey
+        images[4] = images[4] // 128 * 255  # only 0 and 255
+        images[5, :, : h // 2] = 200
+    return images
+
+
+# --- the pipeline ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_presets(name, channels):
+    views, images = PRESETS[name], bytes_of(16, channels)
+    view = views(images, seeded())
+    assert view.shape == (16, channels, views.size, views.size)
+    assert view.dtype == torch.float32 and view.is_contiguous() and not view.requires_grad
+    assert view.min() >= 0 and view.max() <= 1 + 1e-6
+    assert torch.equal(view, views(images, seeded()))  # same seed, same views
+    assert torch.equal(images, bytes_of(16, channels))  # the images stay as they are
+    generator = seeded()
+    views(images, generator)
+    assert torch.equal(views(images, generator), view) == (name == "none")  # the next view is another one
+
+
+def test_every_sample_has_its_own_parameters():
+    images = bytes_of(1, 3, seed=5).expand(64, 3, 32, 32)
+    for name in ("exercise", "cifar-cpu", "shapes", "shapes-no-colour", "digits"):
+        assert len(PRESETS[name](images, seeded()).unique(dim=0)) > 60  # flips of few crops may coincide
+
+
+def test_a_view_is_the_composition_of_its_operations():
+    images = bytes_of(16, 3, 28, 36)
+    views = Views(20, rotation=10, shift=0.1, jitter=(0.4, 0.4, 0.2, 0.1), mix=0.5, grey=0.3, blur=0.5)
+    g = seeded()
+    angles, shifts = geometry.random_angles(16, 10, g), geometry.random_shifts(16, 28, 36, 0.1, g)
+    expected = geometry.rotate_shift(to_float(images), angles, shifts)
+    boxes = geometry.random_boxes(16, 28, 36, views.scale, views.ratio, g)
+    flip, sigmas = geometry.random_choice(16, 0.5, g), geometry.random_sigmas(16, views.blur_sigma, 0.5, g)
+    expected = geometry.gaussian_blur(geometry.hflip(geometry.resized_crop(expected, boxes, 20), flip), sigmas, 3)
+    expected = colour.jitter(expected, *colour.random_jitter(16, views.jitter, 0.8, g))
+    expected = colour.mix_colours(expected, colour.random_mixing(16, 0.5, g))
+    expected = colour.to_grey(expected, geometry.random_choice(16, 0.3, g))
+    torch.testing.assert_close(views(images, seeded()), expected, rtol=0, atol=1e-4)  # hue, as above
+
+
+def test_without_chance_a_view_is_the_image():
+    images = bytes_of(8)
+    torch.testing.assert_close(PRESETS["none"](images, seeded()), to_float(images), **TIGHT)
+    unchanged = Views(32, (1, 1), flip=0, jitter=(0, 0, 0, 0), rotation=0)
+    torch.testing.assert_close(unchanged(images, seeded()), to_float(images), **TIGHT)
+
+
+def test_white_and_black_stay_in_range_through_everything():
+    views = Views(20, jitter=(1, 1, 1, 0.5), jitter_probability=1, mix=1, grey=0.5, blur=1, rotation=45, shift=0.3)
+    for seed in range(5):
+        view = views(bytes_of(64, seed=seed), seeded(seed))
+        assert view.isfinite().all() and view.min() >= 0 and view.max() <= 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_empty_batch_gives_an_empty_batch(channels):
+    views = Views(20, rotation=5, shift=0.1, jitter=(0.4, 0.4, 0.2, 0.1), mix=1, grey=0.2, blur=0.5)
+    assert views(torch.empty(0, channels, 32, 32, dtype=torch.uint8), seeded()).shape == (0, channels, 20, 20)
+
+
+def test_strided_images_give_the_same_views():
+    images, views = bytes_of(12), PRESETS["exercise"]
+    last = images.to(memory_format=torch.channels_last)
+    assert not last.is_contiguous()
+    torch.testing.assert_close(views(last, seeded()), views(images, seeded()), rtol=0, atol=1e-4)  # hue, as above
+
+
+def test_a_view_may_be_larger_than_its_image():
+    assert Views(48)(bytes_of(4), seeded()).shape == (4, 3, 48, 48)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "words"),
+    [
+        (torch.rand(2, 3, 32, 32), TypeError, "uint8.*float32"),
+        (np.zeros((2, 3, 32, 32), np.uint8), TypeError, "uint8 tensor.*ndarray"),
+        (torch.zeros(3, 32, 32, dtype=torch.uint8), ValueError, "batch dimension"),
+        (torch.zeros(2, 32, 32, 3, dtype=torch.uint8), ValueError, "permute"),
+        (torch.zeros(2, 4, 32, 32, dtype=torch.uint8), ValueError, "1 or 3 channels"),
+        (torch.zeros(2, 3, 0, 32, dtype=torch.uint8), ValueError, "shape"),
+    ],
+)
+def test_wrong_images_are_refused_in_words(images, error, words):
+    with pytest.raises(error, match=words):
+        Views(20)(images, seeded())
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"size": 0},
+        {"scale": (0.0, 1.0)},
+        {"scale": (0.5, 1.5)},
+        {"ratio": (2.0, 1.0)},
+        {"flip": 1.5},
+        {"mix": -0.1},
+        {"jitter": (0.4, 0.4, 0.2)},
+        {"jitter": (0.4, 0.4, 0.2, 0.6)},
+        {"blur": 0.5, "blur_kernel": 4},
+        {"blur_sigma": (0.0, 1.0)},
+    ],
+)
+def test_wrong_settings_are_refused_by_name(setting):
+    with pytest.raises(ValueError, match=list(setting)[-1]):
+        Views(**{"size": 20, **setting})
+
+
+def test_every_setting_matters():
+    """A field that no step reads would leave the views unchanged."""
+    images = bytes_of(32)
+    base = Views(20, jitter=(0.4, 0.4, 0.2, 0.1), blur=0.5, rotation=10, shift=0.1, mix=0.5, grey=0.5)
+    other = {"size": 24, "scale": (0.1, 0.5), "ratio": (1.0, 1.0), "flip": 0.1, "rotation": 20.0, "shift": 0.3}
+    other |= {"jitter": (0.1, 0.1, 0.1, 0.0), "jitter_probability": 0.1, "mix": 1.0, "grey": 0.1}
+    other |= {"blur": 0.1, "blur_kernel": 5, "blur_sigma": (1.0, 3.0)}
+    assert set(other) == {field.name for field in fields(Views)}
+    before = base(images, seeded())
+    for name, value in other.items():
+        after = replace(base, **{name: value})(images, seeded())
+        assert after.shape != before.shape or not torch.allclose(after, before), name
