@@ -48,7 +48,7 @@ def test_presets(name, channels):
 def test_every_sample_has_its_own_parameters():
     images = bytes_of(1, 3, seed=5).expand(64, 3, 32, 32)
     for name in ("exercise", "cifar-cpu", "shapes", "shapes-no-colour", "digits"):
-        assert len(PRESETS[name](images, seeded()).unique(dim=0)) > 60  # flips of few crops may coincide
+        assert len(PRESETS[name](images, seeded()).unique(dim=0)) > 50  # flips of few crops may coincide
 
 
 def test_a_view_is_the_composition_of_its_operations():

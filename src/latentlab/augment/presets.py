@@ -119,7 +119,7 @@ def _check(images: Tensor) -> None:
 
 
 _exercise = Views(32, jitter=(0.4, 0.4, 0.2, 0.1), grey=0.2, blur=0.2, blur_sigma=(0.1, 1.0))
-_shapes = Views(20, scale=(0.6, 1.0), mix=1.0)
+_shapes = Views(20, scale=(0.8, 1.0), mix=1.0)
 
 PRESETS: dict[str, Views] = {
     "exercise": _exercise,  # the coursework's recipe for CIFAR-10

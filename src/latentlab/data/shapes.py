@@ -24,18 +24,18 @@ class Shapes10:
     """How hard `shapes10` is. Percentages are of the image's side; every number is an integer.
 
     The default shows what learning brings: raw pixels and an untrained encoder stay well below a trained one.
-    Easier: less rotation and texture. Too hard to teach in a minute: any rotation with small shapes.
+    Harder, in this order: more texture, a distractor, more rotation. Too hard to teach in a minute: any rotation, small shapes.
     """
 
     side: int = 32  # points per row and column
-    rotation: int = 20  # the angle lies within ± this many degrees
+    rotation: int = 15  # the angle lies within ± this many degrees
     position: int = 20  # the centre lies within ± this much of the middle, in percent
-    smallest: int = 45  # size, in percent
+    smallest: int = 50  # size, in percent
     largest: int = 75
     contrast: int = 100  # least distance of fore- and background colour (Euclidean, in RGB steps of 0 … 255; at most 220)
-    texture: int = 24  # soft blotches on fore- and background, ± this many RGB steps
-    distractors: int = 1  # small silhouettes of any class and colour, behind the shape
-    noise: int = 8  # every value of every point, ± this many RGB steps
+    texture: int = 12  # soft blotches on fore- and background, ± this many RGB steps
+    distractors: int = 0  # small silhouettes of any class and colour, behind the shape
+    noise: int = 4  # every value of every point, ± this many RGB steps
 
     def __post_init__(self) -> None:
         limits = {"side": (16, 256), "rotation": (0, 180), "position": (0, 50), "smallest": (10, 100), "largest": (10, 100)}

@@ -34,7 +34,7 @@ class Settings:
 
 PRESETS = {
     # the default: embedded data, under a minute on two cores
-    "quick": Settings(budget=Budget(epochs=12)),
+    "quick": Settings(budget=Budget(epochs=10, batch=128)),
     # real CIFAR-10 on two cores
     "cpu": Settings(data="cifar10", views="cifar-cpu", budget=Budget(epochs=None, minutes=30.0, compile=True)),
     # the coursework's recommended settings, for a GPU
