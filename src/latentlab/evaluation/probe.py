@@ -48,7 +48,7 @@ def _prepare(train_y: Array, train_labels: Array, test_y: Array, test_labels: Ar
     # A dimension that never varies (a collapsed one) holds only rounding noise: it is left at that size, not blown up.
     floor = 1e-6 * mean.abs().clamp_min(1e-6)
     scale = torch.where(sd > floor, scale, torch.ones_like(sd)) if standardise else scale.clamp_min(floor.max())
-    return _Task((train - mean) / scale, target, (test - mean) / scale, truth, classes)
+    return _Task((train - mean).div_(scale), target, (test - mean).div_(scale), truth, classes)
 
 
 def _result(task: _Task, weight: Tensor, bias: Tensor) -> ProbeResult:
@@ -117,24 +117,25 @@ def linear_probe_converged(
         raise ValueError(f"l2 = {l2}: expected a small positive number; without it separable classes have no finite solution.")
     task = _prepare(train_y, train_labels, test_y, test_labels, standardise)
     n, d = task.train.shape
-    # ½ XᵀX/n + l2·I bounds the Hessian (Böhning 1992). In v = Lᵀ W, with L Lᵀ that bound, the problem is round.
+    # ½ XᵀX/n + l2·I bounds the Hessian (Böhning 1992). In v = Lᵀ W, where L Lᵀ is that bound, the problem is round.
     bound = 0.5 * task.train.T @ task.train / n + l2 * torch.eye(d)  # (d, d)
     factor = torch.linalg.cholesky(bound.double()).float()  # (d, d) lower triangle
-    rows = torch.linalg.solve_triangular(factor, task.train.T, upper=False).T  # (n, d)
     v = torch.zeros(d, len(task.classes), requires_grad=True)
     bias = torch.zeros(len(task.classes), requires_grad=True)
     optimiser = torch.optim.LBFGS(
         [v, bias], max_iter=500, tolerance_grad=1e-5, tolerance_change=1e-9, line_search_fn="strong_wolfe"
     )
 
+    def layer() -> Tensor:
+        return torch.linalg.solve_triangular(factor.T, v, upper=True)  # W = L⁻ᵀ v  (d, c)
+
     def closure() -> Tensor:
         optimiser.zero_grad()
-        weight = torch.linalg.solve_triangular(factor.T, v, upper=True)  # (d, c)
+        weight = layer()
         # −(1/n) Σ log softmax(x W + β)[label] + ½ l2 |W|²
-        loss = F.cross_entropy(torch.addmm(bias, rows, v), task.target) + 0.5 * l2 * weight.square().sum()
+        loss = F.cross_entropy(torch.addmm(bias, task.train, weight), task.target) + 0.5 * l2 * weight.square().sum()
         loss.backward()
         return loss
 
     optimiser.step(closure)
-    weight = torch.linalg.solve_triangular(factor.T, v.detach(), upper=True)  # (d, c)
-    return _result(task, weight, bias.detach())
+    return _result(task, layer().detach(), bias.detach())
