@@ -35,9 +35,10 @@ def _draw(columns: Sequence[np.ndarray], row_titles: Sequence[str], column_title
             raise ValueError(f"{len(titles)} titles for {n} {what}: expected one each, or none.")
     cell = 0.82
     left = 0.2 + 0.1 * max(map(len, row_titles), default=0)  # inches, for the longest title
-    above = 0.1 + 0.3 * bool(column_titles) + 0.3 * bool(title)
-    fig = Figure(figsize=(left + cell * wide, above + cell * rows), layout="constrained")
-    ax = fig.add_subplot()
+    above = 0.1 + 0.25 * bool(column_titles) + 0.3 * bool(title)
+    width, height = left + cell * wide + 0.1, above + cell * rows + 0.1
+    fig = Figure(figsize=(width, height))
+    ax = fig.add_axes((left / width, 0.1 / height, cell * wide / width, cell * rows / height))
     half = (1 - GAP) / 2
     for i, column in enumerate(columns):
         for j, picture in enumerate(column):
@@ -49,7 +50,7 @@ def _draw(columns: Sequence[np.ndarray], row_titles: Sequence[str], column_title
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
     if title:
-        fig.suptitle(title)
+        fig.suptitle(title, y=1 - 0.08 / height, va="top")
     return fig
 
 

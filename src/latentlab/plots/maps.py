@@ -57,11 +57,16 @@ def map_pair(
     for name, points in maps.items():
         if np.shape(points) != (len(truth), 2):
             raise ValueError(f"The map {name!r} has shape {np.shape(points)}; expected ({len(truth)}, 2).")
-    fig = Figure(figsize=(4.3 * len(maps), 4.7 + 0.19 * max(map(len, numbers.values()), default=0)), layout="constrained")
+    # All places in inches from the lower edge: legend, numbers, axis label, map, title.
+    legend = 0.15 + 0.23 * -(-len(classes) // 5)
+    foot = legend + 0.35 + 0.19 * max((len(_known(values)) for values in numbers.values()), default=0)
+    side, left, height = 3.9, 0.4, foot + 4.2 + 0.3 * bool(title)
+    width = (side + left) * len(maps) + 0.1
+    fig = Figure(figsize=(width, height))
     order = np.random.default_rng(0).permutation(len(truth))  # no class lies on top of all others
     size = float(np.clip(14000 / len(truth), 9, 30))
     for i, (name, points) in enumerate(maps.items()):
-        ax = fig.add_subplot(1, len(maps), i + 1)
+        ax = fig.add_axes(((left + i * (side + left)) / width, foot / height, side / width, side / height))
         spots = np.asarray(points)
         for chunk in np.array_split(order, 6):  # classes take turns in being drawn last
             for c in range(len(classes)):
@@ -73,13 +78,13 @@ def map_pair(
         ax.set(xticks=[], yticks=[])
         below = "\n".join(_known(numbers.get(name, {})))
         if below:
-            ax.set_xlabel(f"first map coordinate (no unit)\n\n{below}")
+            ax.set_xlabel(f"first map coordinate (no unit)\n{below}")
     handles = [
         fig.axes[0].scatter([], [], s=36, c=PALETTE[c], marker=MARKERS[c], label=classes[c]) for c in range(len(classes))
     ]
-    fig.legend(handles=handles, loc="outside lower center", ncols=5)
+    fig.legend(handles=handles, loc="lower center", ncols=5, borderaxespad=0.2)
     if title:
-        fig.suptitle(title)
+        fig.suptitle(title, y=1 - 0.08 / height, va="top")
     shown = [classes[c] for c in np.unique(truth)]
     said = " ".join(f"{name}: {'; '.join(_known(values))}." for name, values in numbers.items())
     alt = f"{len(truth)} images of {len(shown)} classes ({listed(shown)}) as points in {listed(maps)}. {said}"

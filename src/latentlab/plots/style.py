@@ -83,6 +83,9 @@ def describe(fig: Figure, alt: str) -> Figure:
     """Attach the alternative text to a figure and return it. Raises ValueError if it is empty."""
     if not alt.strip():
         raise ValueError("A figure needs alternative text: say what it shows.")
+    # The layout is settled here and then left alone: otherwise every drawing would move it a little.
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
     fig.alt = alt
     return fig
 
