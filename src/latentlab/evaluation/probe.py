@@ -76,7 +76,8 @@ def linear_probe(
     Why ten epochs are nearly enough, on raw features too: they are centred (else their mean, the steepest direction, limits the
     step) and divided by one common scale (so one `lr` serves all encoders); Adam adapts the step to each dimension's spread; the
     cosine ends with small steps that average the noise of the batches. On 25,000 CIFAR images and 512 dimensions the test
-    accuracy is 0 to 2.5 points from the converged probe's. With few rows it lies above it: stopping early regularises.
+    accuracy is 0 to 2.5 points from the converged probe's; spreads as unequal as 1 : 30 cost about 3 points.
+    With few rows it lies above the converged one: stopping early regularises.
     epochs=None: the converged probe, `linear_probe_converged`.
     Raises ValueError for NaN, unequal dimensions, empty input, no epoch, a single class, or test classes without training rows.
     """
