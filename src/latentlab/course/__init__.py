@@ -4,6 +4,7 @@ from .checks import uncovered, verdict_table
 from .claims import answer, claim, ledger
 from .exercises import check
 from .reference import comparison, load_reference, measured, save_reference
+from .render import table
 from .setup import Course, setup
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "measured",
     "save_reference",
     "setup",
+    "table",
     "uncovered",
     "verdict_table",
 ]

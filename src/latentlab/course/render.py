@@ -93,6 +93,18 @@ def table_html(header: Sequence[str], rows: Sequence[Sequence[str]], caption: st
     return f'<table style="color:inherit;background:transparent">{table}</table>'
 
 
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "") -> None:
+    """Show a table whose cells may all be measured: as text each row is one line "first: second …, third …", nothing is padded.
+
+    header names the columns, each row has as many cells. Raises ValueError if one has not.
+    """
+    if any(len(row) != len(header) for row in rows):
+        raise ValueError(f"Each row needs {len(header)} cells, one for each of {', '.join(header)}.")
+    named = [(first, zip(header[1:], rest, strict=True)) for first, *rest in rows]
+    lines = [f"{first}: " + ", ".join(f"{word} {cell}" for word, cell in cells) for first, cells in named]
+    show("\n".join([caption, *lines] if caption else lines), table_html(header, rows, caption))
+
+
 def show(text: str, html: str, facts: dict[str, Any] | None = None) -> None:
     """Display text and HTML in a notebook, with `facts` in the output's metadata under "latentlab"; print the text elsewhere."""
     if not in_ipython():

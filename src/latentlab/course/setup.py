@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from latentlab.plots import use_style
+
 PROFILES = ("quick", "full")
 
 
@@ -65,6 +67,7 @@ def setup(seed: int = 0) -> Course:
 
     if in_colab():
         install_missing()
+    use_style()
     course = Course(profile_from_environment(), device_from_environment(), seed)
     print(f"latentlab · profile {course.profile} · device {course.device.type} · seed {course.seed}")
     return course
