@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from latentlab.models import ConvNet, JointEmbedding, Projector, ResNet18
+from latentlab.models.convolution import Conv3x3
 
 
 def images(n=2, side=32, channels=3):
@@ -29,6 +30,34 @@ def test_convnet_pools_stage_means_without_changing_them():
 def test_convnet_refuses_images_too_small_to_pool():
     with pytest.raises(ValueError, match="16×16"):
         ConvNet()(images(side=8))
+
+
+@pytest.mark.parametrize("side", [1, 2, 5, 6, 9])
+def test_training_convolution_equals_torchs_with_all_gradients(side):
+    """In float64 the two differ by rounding only, on maps below and above the size where the matrix products take over."""
+    generator = torch.Generator().manual_seed(side)
+    ours = Conv3x3(4, 6).double()
+    x = torch.randn(3, 4, side, side, dtype=torch.float64, generator=generator)
+    weigh = torch.randn(3, 6, side, side, dtype=torch.float64, generator=generator)
+    results = []
+    for convolve in (ours, lambda x: torch.nn.functional.conv2d(x, ours.weight, padding=1)):
+        leaf = x.clone().requires_grad_()
+        y = convolve(leaf)
+        results.append((y, *torch.autograd.grad((y * weigh).sum(), (leaf, ours.weight))))
+    for mine, theirs in zip(*results, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-12)
+    assert torch.allclose(ours.eval()(x), results[1][0], atol=1e-12)
+
+
+def test_training_convolution_follows_autocast():
+    layer, x = Conv3x3(8, 8), torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+        expected = torch.nn.functional.conv2d(x, layer.weight, padding=1)
+    assert y.dtype == torch.bfloat16
+    assert torch.allclose(y.float(), expected.float(), atol=0.02)
+    y.float().sum().backward()
+    assert x.grad.dtype == layer.weight.grad.dtype == torch.float32
 
 
 def test_resnet_keeps_the_full_resolution_before_its_first_block():

@@ -5,17 +5,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .convolution import Conv3x3
+
 
 def standardise(x: Tensor) -> Tensor:
     """Images in [0, 1] brought to mean 0 and spread 1 roughly, the same for every data set; any shape."""
     return (x - 0.5) * 4.0
 
 
-def block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU; (b, inputs, h, w) → (b, outputs, h / stride, w / stride)."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )
+def block(inputs: int, outputs: int) -> nn.Sequential:
+    """3×3 convolution, batch norm, ReLU; (b, inputs, h, w) → (b, outputs, h, w)."""
+    return nn.Sequential(Conv3x3(inputs, outputs), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def stem(channels: int, outputs: int) -> nn.Sequential:
+    """4×4 convolution of stride 2, batch norm, ReLU; (b, channels, h, w) → (b, outputs, h / 2, w / 2)."""
+    convolution = nn.Conv2d(channels, outputs, 4, stride=2, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class ConvNet(nn.Module):
@@ -29,7 +35,7 @@ class ConvNet(nn.Module):
 
     def __init__(self, channels: int = 3, widths: Sequence[int] = (32, 96, 160, 224), keep: int | None = None):
         super().__init__()
-        stages = [block(channels, widths[0], 4, 2, 1)]
+        stages = [stem(channels, widths[0])]
         stages += [block(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)]
         self.stages = nn.ModuleList(stages)
         self.keep = len(widths) if keep is None else keep
