@@ -27,6 +27,7 @@ from latentlab.training import (
     warmup_cosine,
 )
 from latentlab.training.checkpoint import load_checkpoint, save_checkpoint
+from latentlab.training.optimiser import Muon, orthogonalise
 
 TINY = replace(vicreg.PRESETS["quick"], widths=(8, 16), projector=(16, 16), test_images=64)
 SHORT = Budget(epochs=2, batch=32, checkpoint_every=1e9)
@@ -119,6 +120,65 @@ def test_same_seed_same_weights_other_seed_other_weights():
     first, again, other = tiny_run(seed=1), tiny_run(seed=1), tiny_run(seed=2)
     assert checksum(first.network) == checksum(again.network) != checksum(other.network)
     assert set(first.history.epochs) == {"epoch", "samples", "loss", "invariance", "variance", "covariance"}
+
+
+def test_muon_steps_as_torchs_own_does_and_takes_convolutions_as_matrices():
+    """torch.optim.Muon (torch ≥ 2.9) knows matrices only; its bfloat16 iteration sets the tolerance."""
+    generator = torch.Generator().manual_seed(0)
+    for shape in ((6, 10), (10, 6)):
+        start, gradients = torch.randn(shape, generator=generator), torch.randn(3, *shape, generator=generator)
+        ours, theirs, kernel = (torch.nn.Parameter(w.clone()) for w in (start, start, start.view(*shape[:1], -1, 2, 1)))
+        optimisers = [Muon([ours]), torch.optim.Muon([theirs], lr=0.02, momentum=0.95, weight_decay=0.0), Muon([kernel])]
+        for gradient in gradients:
+            ours.grad, theirs.grad, kernel.grad = gradient.clone(), gradient.clone(), gradient.view_as(kernel).clone()
+            for optimiser in optimisers:
+                optimiser.step()
+        assert torch.allclose(ours, theirs, atol=4e-3)  # a step is 0.02 per singular direction
+        assert torch.allclose(ours.flatten(), kernel.flatten(), atol=1e-6)
+
+
+def test_orthogonalised_singular_values_are_near_one():
+    matrix = torch.randn(20, 50, generator=torch.Generator().manual_seed(1))
+    values = torch.linalg.svdvals(orthogonalise(matrix))
+    assert values.min() > 0.6 and values.max() < 1.3
+    assert torch.linalg.svdvals(matrix).max() / torch.linalg.svdvals(matrix).min() > 3
+
+
+def test_muon_trains_vectors_by_adam_and_resumes_from_its_state():
+    net, twin = torch.nn.BatchNorm1d(4), torch.nn.BatchNorm1d(4)
+    muon, adam = Muon(net.parameters(), adam_rate=0.1), torch.optim.Adam(twin.parameters(), lr=0.1)
+    for step in range(4):
+        for module, optimiser in ((net, muon), (twin, adam)):
+            for parameter in module.parameters():
+                parameter.grad = torch.arange(4.0) - step
+            optimiser.step()
+        if step == 1:
+            state, muon = muon.state_dict(), Muon(net.parameters(), adam_rate=0.1)
+            muon.load_state_dict(state)
+    assert torch.allclose(net.weight, twin.weight, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_resume_equals_an_uninterrupted_run_with_either_optimiser(name, tmp_path):
+    budget = replace(SHORT, epochs=4, optimiser=name)
+    whole = tiny_run(budget=budget)
+
+    def stop(network, seconds):
+        if stop.epochs == 2:
+            raise KeyboardInterrupt
+        stop.epochs += 1
+
+    stop.epochs = 0
+    with pytest.raises(KeyboardInterrupt):
+        tiny_run(budget=replace(budget, checkpoint_every=0.0), folder=tmp_path, after_epoch=stop)
+    resumed = tiny_run(budget=budget, folder=tmp_path, resume=True)
+    assert checksum(resumed.network) == checksum(whole.network)
+    assert resumed.history.batches == whole.history.batches
+
+
+def test_unknown_optimisers_are_named():
+    with pytest.raises(ValueError, match="adamw"):
+        fit(Line(), Budget(optimiser="sgd", batch=16), show=False)
 
 
 def test_training_does_not_touch_the_global_generator():

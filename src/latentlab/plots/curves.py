@@ -80,7 +80,7 @@ def loss_curves(history: History, terms: Sequence[str] | None = None, *, against
         if number + columns >= len(terms):
             ax.set_xlabel(x_label)
         said.append(f"{name} {_change(mean[0], mean[-1])}, at the end on the test set {approx(checked[-1], digits=None)}")
-    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     if title:
         fig.suptitle(title)
     panels = f"Loss curves, {len(terms)} panel{'s' if len(terms) > 1 else ''} against {x_label}."

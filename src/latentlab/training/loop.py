@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from . import processes
 from .checkpoint import load_checkpoint, save_checkpoint
 from .machine import autocast, compile_if_possible, reuse_memory
+from .optimiser import build_optimiser
 from .progress import Bar
 from .schedule import warmup_cosine
 
@@ -40,7 +41,8 @@ class Budget:
     epochs: float | None = 10
     minutes: float | None = None
     batch: int = 256
-    learning_rate: float = 2e-3
+    optimiser: str = "adamw"  # or "muon"
+    learning_rate: float = 2e-3  # at the peak of the schedule; Muon's own scale is ten times larger
     weight_decay: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
     warmup: float = 0.05
@@ -103,9 +105,10 @@ def fit(
     reuse_memory()
     device = torch.device(device)
     module = processes.join_batch_norms(task.module.to(device)).to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(
-        module.parameters(), lr=budget.learning_rate, betas=budget.betas, weight_decay=budget.weight_decay, fused=True
+    optimiser = build_optimiser(
+        budget.optimiser, module.parameters(), budget.learning_rate, budget.weight_decay, budget.betas
     )
+    peaks = [group["lr"] for group in optimiser.param_groups]
     per_epoch = task.samples // budget.batch
     if per_epoch == 0:
         raise ValueError(f"A batch of {budget.batch} needs at least as many samples; there are {task.samples}.")
@@ -131,8 +134,8 @@ def fit(
             indices = order[within * budget.batch : (within + 1) * budget.batch]  # (batch,)
             indices = indices.chunk(processes.size())[processes.rank()]  # (batch / processes,)
             generator = generator_for(seed, 1 + processes.rank(), step, device=device)
-            for group in optimiser.param_groups:
-                group["lr"] = budget.learning_rate * warmup_cosine(done, budget.warmup)
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = peak * warmup_cosine(done, budget.warmup)
             with autocast(budget.precision, device):
                 terms = task.terms(indices, generator)
             optimiser.zero_grad(set_to_none=True)
