@@ -44,7 +44,7 @@ def build_optimiser(
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum for weights with two or more axes, Adam for the others. `state_dict` holds both.
 
-    `learning_rate` is the step of the matrices; `adam_rate` that of the rest. A schedule that scales each group's "lr" scales both.
+    `learning_rate` is the step of the matrices, `adam_rate` that of the rest; a schedule scales the "lr" of both groups.
     """
 
     def __init__(
