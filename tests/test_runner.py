@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -97,6 +98,24 @@ def test_in_place_gives_the_same_bytes_twice_and_removes_what_is_volatile(tmp_pa
     assert [output["name"] for output in notebook["cells"][1]["outputs"]] == ["stdout", "stderr"], "one piece per stream"
     assert "image/png" in notebook["cells"][2]["outputs"][0]["data"]
     nbformat.validate(notebook)
+
+
+def test_pages_keep_the_alternative_text_of_pictures():
+    words = 'Loss < 1 after "ten" epochs & it falls'
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    shown = [
+        nbformat.v4.new_output("display_data", {"image/png": dot}, metadata={"image/png": {"alt": words, "width": 30}}),
+        nbformat.v4.new_output("display_data", {"image/png": dot}),
+    ]
+    page = runner.as_page(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=shown)]), "01_pictures")
+    pictures = []
+    reader = HTMLParser()
+    reader.handle_starttag = lambda tag, attributes: pictures.append(dict(attributes)) if tag == "img" else None
+    reader.feed(page)
+    first, second = pictures
+    assert first["alt"] == words and first["width"] == "30"
+    assert "No description" in second["alt"], "a picture without words says so"
+    assert page.count(dot) == 2 and "<title>01_pictures</title>" in page
 
 
 def test_a_dead_kernel_and_a_slow_cell_are_reported(tmp_path):

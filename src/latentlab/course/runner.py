@@ -27,6 +27,12 @@ from .setup import PROFILES, profile_from_environment
 
 CELL_TIMEOUT = {"quick": 600, "full": None}  # seconds per cell; a long run decides for itself when it ends
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# nbconvert's lab template gives every picture the same empty words; ours stand in the output's metadata (see plots.show).
+PAGE = """{%- extends 'index.html.j2' -%}
+{%- block data_png scoped -%}
+{%- set alt = output | get_metadata('alt', 'image/png') -%}
+{%- if alt is none -%}{{ super() }}{%- else -%}{{ super() | replace('<img ', '<img alt="' ~ (alt | e) ~ '" ', 1) }}{%- endif -%}
+{%- endblock -%}"""
 
 
 def run_notebooks(
@@ -74,7 +80,7 @@ def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in
     error = execute(notebook, path, profile, timeout)
     result = Result(path.stem, page, time.perf_counter() - start, list(pages.facts(notebook)), error)
     make_reproducible(notebook)
-    write_atomically(page, HTMLExporter().from_notebook_node(notebook, {"metadata": {"name": path.stem}})[0])
+    write_atomically(page, as_page(notebook, path.stem))
     if in_place and not error:
         write_atomically(path, nbformat.writes(notebook) + "\n")
     return result
@@ -146,6 +152,11 @@ def make_reproducible(notebook: NotebookNode) -> None:
         cell.setdefault("id", f"cell-{number}")
         for key in ("execution", "collapsed", "scrolled", "ExecuteTime"):
             cell.metadata.pop(key, None)
+
+
+def as_page(notebook: NotebookNode, name: str) -> str:
+    """An executed notebook as a web page; every picture keeps the alternative text that its output's metadata holds."""
+    return HTMLExporter(raw_template=PAGE).from_notebook_node(notebook, {"metadata": {"name": name}})[0]
 
 
 def write_atomically(path: Path, text: str) -> None:
