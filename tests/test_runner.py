@@ -118,6 +118,13 @@ def test_pages_keep_the_alternative_text_of_pictures():
     assert page.count(dot) == 2 and "<title>01_pictures</title>" in page
 
 
+def test_links_between_notebooks_lead_to_pages():
+    words = "[next](02_next.ipynb), [part](02_next.ipynb#part), [far](https://a.org/x.ipynb) and `02_next.ipynb`"
+    page = runner.as_page(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(words)]), "01_links")
+    assert 'href="02_next.html"' in page and 'href="02_next.html#part"' in page and "<code>02_next.ipynb</code>" in page
+    assert 'href="https://a.org/x.ipynb"' in page
+
+
 def test_a_dead_kernel_and_a_slow_cell_are_reported(tmp_path):
     dead = write(tmp_path / "dead.ipynb", "x = 1", "import os; os._exit(1)", "print('never')")
     slow = write(tmp_path / "slow.ipynb", "import time; time.sleep(60)")

@@ -155,8 +155,9 @@ def make_reproducible(notebook: NotebookNode) -> None:
 
 
 def as_page(notebook: NotebookNode, name: str) -> str:
-    """An executed notebook as a web page; every picture keeps the alternative text that its output's metadata holds."""
-    return HTMLExporter(raw_template=PAGE).from_notebook_node(notebook, {"metadata": {"name": name}})[0]
+    """An executed notebook as a web page: pictures keep their alternative text, links to other notebooks lead to their pages."""
+    page = HTMLExporter(raw_template=PAGE).from_notebook_node(notebook, {"metadata": {"name": name}})[0]
+    return re.sub(r'(<a href="[\w-]+)\.ipynb(?=["#])', r"\1.html", page)
 
 
 def write_atomically(path: Path, text: str) -> None:
