@@ -4,7 +4,6 @@ import os
 
 import torch
 import torch.distributed as dist
-import torch.distributed.nn.functional as dist_nn
 from torch import Tensor, nn
 
 
@@ -32,11 +31,34 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def gather(embeddings: Tensor) -> Tensor:
-    """All processes' rows, in order of rank, with gradients flowing back to the process that owns them; (b, d) → (n·b, d)."""
+class _Gather(torch.autograd.Function):
+    """All rows of all processes. Every process's loss sees every row, so a row's gradient is the sum over the processes."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(size())]
+        dist.all_gather(parts, rows)
+        return torch.cat(parts)  # (n·b, …)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)  # (n·b, …)
+        dist.all_reduce(total)
+        return total.chunk(size())[rank()]  # (b, …)
+
+
+def gather(rows: Tensor) -> Tensor:
+    """All processes' rows, in order of rank, with gradients flowing back to the process that owns them; (b, …) → (n·b, …).
+
+    Every process must bring the same number of rows. Half precision travels, and comes back, as float32.
+    """
     if size() == 1:
-        return embeddings
-    return torch.cat(dist_nn.all_gather(embeddings.contiguous()))  # (n·b, d)
+        return rows
+    return _Gather.apply(_at_least_float32(rows).contiguous())  # (n·b, …)
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x if x.dtype == torch.float64 else x.float()
 
 
 @torch.no_grad()
@@ -84,19 +106,25 @@ class JointBatchNorm(nn.Module):
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
             )
-        over = [d for d in range(x.ndim) if d != 1]
+        wide = _at_least_float32(x)
+        mean, variance = self._joint_statistics(wide)  # (c,) each
         shape = [1, -1] + [1] * (x.ndim - 2)
+        scale = (variance + self.eps).rsqrt() * self.weight  # (c,)
+        return torch.addcmul(self.bias.view(shape), wide - mean.view(shape), scale.view(shape)).to(x.dtype)
+
+    def _joint_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance (c,) over all processes' batches, in one message; the running ones move along."""
+        over = [d for d in range(x.ndim) if d != 1]
+        variances, means = gather(torch.stack(torch.var_mean(x, over, correction=0))[None]).unbind(1)  # (n, c) each
+        # batches of equal size: μ = mean of μ_r,  σ² = mean of σ²_r + (μ_r − μ)²
+        mean = means.mean(0)  # (c,)
+        variance = (variances + (means - mean).square()).mean(0)  # (c,)
         count = x.numel() // x.shape[1] * size()
-        # μ = Σ x / n,  σ² = Σ (x − μ)² / n, the sums over all processes
-        mean = dist_nn.all_reduce(x.float().sum(over)) / count  # (c,)
-        centred = x.float() - mean.view(shape)
-        variance = dist_nn.all_reduce(centred.square().sum(over)) / count  # (c,)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
-        scaled = centred * (variance + self.eps).rsqrt().view(shape) * self.weight.view(shape) + self.bias.view(shape)
-        return scaled.to(x.dtype)
+        return mean, variance
 
 
 def join_batch_norms(module: nn.Module) -> nn.Module:
