@@ -3,6 +3,7 @@
 from .checks import uncovered, verdict_table
 from .claims import answer, claim, ledger
 from .exercises import check
+from .overview import check_environment, course_map, verdict_overview
 from .reference import comparison, load_reference, measured, save_reference
 from .render import table
 from .setup import Course, setup
@@ -11,8 +12,10 @@ __all__ = [
     "Course",
     "answer",
     "check",
+    "check_environment",
     "claim",
     "comparison",
+    "course_map",
     "ledger",
     "load_reference",
     "measured",
@@ -20,5 +23,6 @@ __all__ = [
     "setup",
     "table",
     "uncovered",
+    "verdict_overview",
     "verdict_table",
 ]

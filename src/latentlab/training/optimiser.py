@@ -21,12 +21,13 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     """
     kind = torch.bfloat16 if fast_bfloat16(matrix.device.type) else torch.float32
     tall = matrix.shape[0] > matrix.shape[1]
-    x = (matrix.T if tall else matrix).to(kind)  # (short, long)
-    x = x / (x.norm() + 1e-7)
+    x = matrix.T if tall else matrix  # (short, long)
+    x = (x / (x.norm() + 1e-7)).to(kind)
     for _ in range(steps):
         # X ← a X + (b A + c A²) X  with A = X Xᵀ
         a = x @ x.T  # (short, short)
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+        a = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
+        x = torch.addmm(x, a, x, beta=3.4445)
     return (x.T if tall else x).to(matrix.dtype)  # (o, i)
 
 
