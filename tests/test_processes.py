@@ -71,11 +71,12 @@ def pretrain(**options) -> vicreg.Run:
     return vicreg.pretrain(settings, train=train, test=test, show=False, **options)
 
 
-def one_step(dtype: torch.dtype) -> dict:
+def one_step(dtype: torch.dtype, mixed: bool = False) -> dict:
     """What one process of the group sees of one step: terms, all gradients, all buffers, and the evaluation afterwards."""
     net = processes.join_batch_norms(network(dtype).train())
     mine = [view.chunk(processes.size())[processes.rank()] for view in joint_views(dtype)]
-    z1, z2 = net(torch.cat(mine)).chunk(2)
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        z1, z2 = net(torch.cat(mine)).chunk(2)
     terms = vicreg_loss(processes.gather(z1), processes.gather(z2))
     terms["loss"].backward()
     processes.average_gradients(net)
@@ -96,6 +97,7 @@ def work(folder: Path) -> dict:
     found = {
         "size": processes.size(),
         "step": {str(dtype): one_step(dtype) for dtype in (torch.float64, torch.float32)},
+        "mixed step": one_step(torch.float32, mixed=True),
         "gathered": gathered.detach(),
         "gathered gradient": half.grad.float(),
         "agreed": processes.agree(0.1 + me),
@@ -152,6 +154,18 @@ def test_two_processes_take_the_step_of_one_with_the_joint_batch(pair, dtype, to
             expected = one.eval()(joint_views(dtype)[0])
         one.train()
         torch.testing.assert_close(step["evaluated"], expected, rtol=10 * tolerance, atol=10 * tolerance)
+
+
+def test_mixed_precision_keeps_the_statistics_in_float32(pair):
+    one = one_step(torch.float32)
+    for rank in pair[0]:
+        step = rank["mixed step"]
+        assert step["terms"]["loss"] == pytest.approx(one["terms"]["loss"], rel=0.01)
+        ours, theirs = (torch.cat([g.flatten() for g in s["gradients"].values()]) for s in (step, one))
+        assert torch.cosine_similarity(ours, theirs, dim=0) > 0.99
+        for name, buffer in one["buffers"].items():
+            assert step["buffers"][name].dtype == buffer.dtype
+            torch.testing.assert_close(step["buffers"][name], buffer, rtol=0.01, atol=0.01)
 
 
 def test_the_halves_differ_so_that_local_statistics_would_be_noticed():

@@ -31,14 +31,18 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def _rows_of_all(rows: Tensor) -> Tensor:
+    parts = [torch.empty_like(rows) for _ in range(size())]
+    dist.all_gather(parts, rows)
+    return torch.cat(parts)  # (n·b, …)
+
+
 class _Gather(torch.autograd.Function):
     """All rows of all processes. Every process's loss sees every row, so a row's gradient is the sum over the processes."""
 
     @staticmethod
     def forward(ctx, rows: Tensor) -> Tensor:
-        parts = [torch.empty_like(rows) for _ in range(size())]
-        dist.all_gather(parts, rows)
-        return torch.cat(parts)  # (n·b, …)
+        return _rows_of_all(rows)  # (n·b, …)
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
@@ -54,11 +58,7 @@ def gather(rows: Tensor) -> Tensor:
     """
     if size() == 1:
         return rows
-    return _Gather.apply(_at_least_float32(rows).contiguous())  # (n·b, …)
-
-
-def _at_least_float32(x: Tensor) -> Tensor:
-    return x if x.dtype == torch.float64 else x.float()
+    return _Gather.apply((rows if rows.dtype == torch.float64 else rows.float()).contiguous())  # (n·b, …)
 
 
 @torch.no_grad()
@@ -88,6 +88,37 @@ def agree(value: float) -> float:
     return shared.item()
 
 
+class _JointNorm(torch.autograd.Function):
+    """Normalise with joint statistics, one message forward and one backward; torch's fused kernels do the passes over x."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        unused = torch.zeros_like(weight), torch.zeros_like(weight)  # running statistics: half precision counts in their float32
+        local = torch.stack(torch.batch_norm_update_stats(x, *unused, 0.0))  # (2, c)
+        means, variances = _rows_of_all(local[None]).unbind(1)  # (n, c) each
+        # batches of equal size: μ = mean of μ_r,  σ² = mean of σ²_r + (μ_r − μ)²
+        mean = means.mean(0)  # (c,)
+        variance = (variances + (means - mean).square()).mean(0)  # (c,)
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return nn.functional.batch_norm(x, mean, variance, weight, bias, eps=eps), mean, variance
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor, *_: None) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, mean, variance = ctx.saved_tensors
+        # g w / σ,  Σ g x̂  and  Σ g  of this process's batch, with x̂ = (x − μ) / σ
+        to_x, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
+        )
+        sums = torch.stack([to_weight, to_bias])  # (2, c)
+        dist.all_reduce(sums)
+        # ∂x = w / σ · (g − (x̂ Σ g x̂ + Σ g) / N), the sums over all N values of all processes
+        slope, offset = sums * (weight * (variance + ctx.eps).rsqrt() / (x.numel() // x.shape[1] * size()))  # (c,) each
+        to_x -= nn.functional.batch_norm(x, mean, variance, slope, offset, eps=ctx.eps)
+        return to_x, to_weight, to_bias, None
+
+
 class JointBatchNorm(nn.Module):
     """Batch normalisation with the mean and variance of all processes' batches; torch's own version needs a GPU.
 
@@ -101,30 +132,16 @@ class JointBatchNorm(nn.Module):
             self.register_buffer(name, buffer)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (b, c) or (b, c, h, w) → the same shape."""
+        """x (b, c) or (b, c, h, w) → the same shape; every process must bring a batch of the same size."""
         if not self.training:
-            return nn.functional.batch_norm(
-                x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
-            )
-        wide = _at_least_float32(x)
-        mean, variance = self._joint_statistics(wide)  # (c,) each
-        shape = [1, -1] + [1] * (x.ndim - 2)
-        scale = (variance + self.eps).rsqrt() * self.weight  # (c,)
-        return torch.addcmul(self.bias.view(shape), wide - mean.view(shape), scale.view(shape)).to(x.dtype)
-
-    def _joint_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance (c,) over all processes' batches, in one message; the running ones move along."""
-        over = [d for d in range(x.ndim) if d != 1]
-        variances, means = gather(torch.stack(torch.var_mean(x, over, correction=0))[None]).unbind(1)  # (n, c) each
-        # batches of equal size: μ = mean of μ_r,  σ² = mean of σ²_r + (μ_r − μ)²
-        mean = means.mean(0)  # (c,)
-        variance = (variances + (means - mean).square()).mean(0)  # (c,)
+            return nn.functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        x, mean, variance = _JointNorm.apply(x, self.weight, self.bias, self.eps)
         count = x.numel() // x.shape[1] * size()
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
-        return mean, variance
+        return x
 
 
 def join_batch_norms(module: nn.Module) -> nn.Module:
