@@ -14,10 +14,10 @@ export PYTHONPATH := $(CURDIR)/src
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab full execute bench lint lock clean
+.PHONY: help setup course test lab full execute bench bench-cifar lint lock clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup:  ## make or reuse the virtual environment (all other commands do it by themselves)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || { \
@@ -29,7 +29,7 @@ course: setup  ## run every notebook in the quick profile and write the pages to
 	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build --profile quick
 
 full: setup  ## the same with the real data (a GPU, or patience), pages to build/full, results to data/reference
-	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build/full --profile full
+	@LATENTLAB_DOWNLOAD=1 $(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build/full --profile full
 
 execute: setup  ## refresh the outputs stored in the notebooks
 	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build --profile quick --in-place
@@ -51,6 +51,10 @@ lab: setup  ## open the notebooks in JupyterLab
 bench: setup  ## benchmarks, with other libraries side by side
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock --no-build-isolation -e '.[bench]'
 	@$(BIN)/python -m pytest benchmarks -q -s
+
+bench-cifar: setup  ## minutes of training against accuracy on CIFAR-10, and what no learning reaches
+	@$(BIN)/python benchmarks/time_to_accuracy.py --download
+	@$(BIN)/python benchmarks/patch_yardstick.py --download
 
 lint: setup  ## ruff for code and notebooks
 	@$(BIN)/python -m ruff check .

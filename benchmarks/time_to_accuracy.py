@@ -1,8 +1,8 @@
 """Minutes of training against accuracy on CIFAR-10: `make bench-cifar` prints the table and writes data/reference/13_fast.json.
 
-What counts: wall-clock training time from the first batch, compilation included, evaluation and probe apart. The accuracy is the course's
-10-epoch linear probe on the encoder's representation (at most 512 numbers), on the test set. The test set chose nothing: every
-setting was selected on 5,000 images held out of the training set (`Dataset.holdout`), see notebook 13.
+What counts: wall-clock training time from the first batch, compilation included, evaluation and probe apart. The accuracy is
+the course's 10-epoch linear probe on the encoder's representation (at most 512 numbers), on the test set. The test set chose
+nothing: every setting was selected on 5,000 images held out of the training set, see notebook 13.
 """
 
 import argparse
@@ -62,8 +62,9 @@ def main() -> None:
         for seed in range(given.seeds):
             row = one_run(settings, minutes, seed, train, test)
             rows.append(row)
-            print(f"{row['minutes']:7.1f}  {row['epochs']:6.1f}  {seed:4d}  {row['probe']:.2f}   {row['probe, standardised']:12.2f}"
-                  f"  {row['probe, converged']:9.2f}  {row['20 neighbours']:10.2f}", flush=True)  # fmt: skip
+            print(f"{row['minutes']:7.1f}  {row['epochs']:6.1f}  {seed:4d}  {row['probe']:.2f}   "
+                  f"{row['probe, standardised']:12.2f}  {row['probe, converged']:9.2f}  {row['20 neighbours']:10.2f}",
+                  flush=True)  # fmt: skip
         found = spread([row["probe"] for row in rows[-given.seeds :]])
         word = "reached" if found.mean >= TARGET else "not reached"
         print(f"{minutes:7.1f} minutes: {found.mean:.2f} ± {found.sd:.2f} %  {TARGET} % {word}", flush=True)

@@ -34,7 +34,7 @@ def load(
     n: int | None = None,
     seed: int = 0,
     root: str | Path | None = None,
-    download: bool = False,
+    download: bool | None = None,
     size: int | None = None,
     settings: Shapes10 | None = None,
 ) -> Dataset:
@@ -42,12 +42,15 @@ def load(
 
     name  "shapes10", "coloured_shapes", "digits", "mnist", "cifar10", or the path of a folder of images (one folder per class)
     n  how many images; rendered sets make as many, others draw a random sample with equal class shares
-    seed  what is rendered or drawn      root  see `data_root`      download  fetch MNIST or CIFAR-10 when absent
+    seed  what is rendered or drawn      root  see `data_root`      download  fetch MNIST or CIFAR-10 when absent;
+        the default is no, unless the environment variable LATENTLAB_DOWNLOAD is 1
     size  folders only: scale and crop to size × size      settings  shapes10 only: how hard it is
 
     Raises ValueError for a wrong argument or damaged data, FileNotFoundError for data that is not there, ConnectionError
     for a failed download, OSError for a full disk. Each says what to do.
     """
+    if download is None:
+        download = os.environ.get("LATENTLAB_DOWNLOAD") == "1"
     known = isinstance(name, str) and name in NAMES
     if settings is not None and name != "shapes10":
         raise ValueError(f"settings describe shapes10; {name} has none. Leave settings out.")
