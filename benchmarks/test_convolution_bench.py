@@ -15,7 +15,7 @@ def step(layer: torch.nn.Module, x: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize(("side", "inputs", "outputs"), [(5, 96, 160), (5, 256, 256), (2, 160, 224)])
-def test_small_map_convolution(benchmark, side, inputs, outputs):
+def test_small_map_convolution(benchmark, results, side, inputs, outputs):
     reuse_memory()
     x = torch.randn(512, inputs, side, side).contiguous(memory_format=torch.channels_last).requires_grad_()
     ours, theirs = Conv3x3(inputs, outputs), torch.nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
@@ -27,5 +27,7 @@ def test_small_map_convolution(benchmark, side, inputs, outputs):
     for _ in range(10):
         step(theirs, x)
     peer = (time.perf_counter() - begun) / 10
+    name = f"3×3 convolution {inputs}→{outputs} on 512 maps of {side}×{side}"
+    results.add(name, benchmark.stats["mean"], peer, "torch.nn.Conv2d")
     benchmark.extra_info["torch ms"] = round(1000 * peer, 2)
     print(f"\n{side}×{side}, {inputs}→{outputs}: ours {1000 * benchmark.stats['mean']:.1f} ms, torch {1000 * peer:.1f} ms")
