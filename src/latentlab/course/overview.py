@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib import metadata
@@ -10,6 +11,7 @@ from typing import Any
 
 from . import render
 from .claims import OPEN, VERDICTS, ledger
+from .reference import repository
 
 PYTHON = (3, 11)
 
@@ -21,9 +23,8 @@ def check_environment(requirements: Iterable[str] | None = None) -> bool:
     """
     from packaging.requirements import Requirement
 
-    if requirements is None:
-        requirements = metadata.requires("latentlab") or []
-    wanted = [r for r in map(Requirement, requirements) if r.marker is None or r.marker.evaluate({"extra": ""})]
+    lines = _dependencies() if requirements is None else requirements
+    wanted = [r for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate({"extra": ""})]
     answers = {f"Python ≥ {'.'.join(map(str, PYTHON))}": "" if sys.version_info >= PYTHON else "NO. Install a newer Python."}
     answers |= {f"{r.name} {r.specifier}".replace(">=", "≥ "): _fault(r) for r in wanted}
     for name, fault in answers.items():
@@ -66,6 +67,14 @@ def _by_notebook(book: Mapping[str, Any]) -> Iterable[tuple[str, dict[str, str],
             {id: entry["verdict"] for id, entry in book["claims"].items() if entry["notebook"] == notebook},
             {id: entry["answer"] for id, entry in book["answers"].items() if entry["notebook"] == notebook},
         )
+
+
+def _dependencies() -> list[str]:
+    """What latentlab needs: from the checkout's pyproject.toml, else as it was installed."""
+    project = repository() / "pyproject.toml"
+    if project.exists():
+        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
+    return metadata.requires("latentlab") or []
 
 
 def _fault(requirement: Any) -> str:
