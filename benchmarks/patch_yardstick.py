@@ -1,4 +1,4 @@
-"""Unlearned patch features on CIFAR-10, the yardstick beside learning: prints a table and writes data/reference/13_patches.json."""
+"""Unlearned patch features on CIFAR-10, the yardstick beside learning; writes data/reference/13_patches.json."""
 
 import argparse
 import time

@@ -62,6 +62,17 @@ class FixedViews:
         return {}
 
 
+class Steps(FixedViews):
+    """An epoch longer than the 50 batches between two looks at the loss: checkpoints of rank 0 must not shift the messages."""
+
+    def __init__(self):
+        super().__init__()
+        self.samples = 500 * BATCH
+
+    def terms(self, indices, generator):
+        return super().terms(indices % BATCH, generator)
+
+
 FIXED = Budget(epochs=4, batch=BATCH // 2, precision="float32")
 
 
@@ -107,6 +118,8 @@ def work(folder: Path) -> dict:
     found["fixed weights"] = task.module.state_dict()
     run = pretrain(folder=folder / "run")
     found["history"], found["checksum"] = run.history.batches, checksum(run.network)
+    clocked = Budget(epochs=None, minutes=0.02, batch=BATCH, precision="float32", checkpoint_every=0.1)
+    found["minutes"] = fit(Steps(), clocked, folder=folder / "minutes", show=False).steps
     return found
 
 
@@ -238,6 +251,17 @@ def test_a_single_process_is_left_alone(monkeypatch):
     assert all(torch.equal(before[name], p.grad) for name, p in net.named_parameters())
     assert processes.agree(0.25) == 0.25
     processes.stop()
+
+
+def test_a_budget_in_minutes_with_checkpoints_ends_on_both_at_the_same_step(pair):
+    found, _ = pair
+    assert found[0]["minutes"] == found[1]["minutes"] > 0
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(monkeypatch):
+    monkeypatch.setattr(processes, "size", lambda: 2)
+    with pytest.raises(ValueError, match="shared equally by 2"):
+        fit(FixedViews(), Budget(batch=BATCH - 1), show=False)
 
 
 if __name__ == "__main__":

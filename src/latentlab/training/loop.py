@@ -109,6 +109,10 @@ def fit(
         budget.optimiser, module.parameters(), budget.learning_rate, budget.weight_decay, budget.betas
     )
     peaks = [group["lr"] for group in optimiser.param_groups]
+    if budget.batch % processes.size():
+        raise ValueError(
+            f"A batch of {budget.batch} cannot be shared equally by {processes.size()} processes; choose a multiple of that."
+        )
     per_epoch = task.samples // budget.batch
     if per_epoch == 0:
         raise ValueError(f"A batch of {budget.batch} needs at least as many samples; there are {task.samples}.")
@@ -121,13 +125,13 @@ def fit(
         compile_if_possible(module)
 
     def spent(step: int, seconds: float) -> float:
-        return step / total if total else min(1.0, processes.agree(seconds) / (60 * budget.minutes))
+        return step / total if total else min(1.0, seconds / (60 * budget.minutes))
 
     step, pending, saved_at, clock = history.steps, [], history.seconds, time.perf_counter() - history.seconds
     order, order_epoch = None, -1
     module.train()
     with Bar(title, show and processes.rank() == 0) as bar:
-        while (done := spent(step, time.perf_counter() - clock)) < 1.0:
+        while (done := processes.agree(spent(step, time.perf_counter() - clock))) < 1.0:
             epoch, within = divmod(step, per_epoch)
             if epoch != order_epoch:
                 order, order_epoch = torch.randperm(task.samples, generator=generator_for(seed, 0, epoch)), epoch
@@ -164,6 +168,7 @@ def fit(
     _collect(history, list(terms) if pending else [], pending, step, budget.batch)
     if path is not None and processes.rank() == 0:
         _save(path, module, optimiser, history)
+    processes.agree(0.0)  # no process goes on before the last checkpoint is written
     module.eval()
     return history
 

@@ -1,0 +1,109 @@
+"""From the command line to a folder on disk: train, resume, evaluate, on images of one's own."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from latentlab.__main__ import main
+from latentlab.data import load
+from latentlab.recipes import runs, vicreg
+from latentlab.recipes.represent import pixels, represent
+from latentlab.recipes.timing import matrix_rate, time_step
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Two classes of 16×16 pictures that differ in brightness, in ImageFolder layout."""
+    folder, noise = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    for split, count in (("train", 24), ("test", 10)):
+        for name, level in (("dark", 40), ("light", 200)):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(count):
+                array = (level + noise.integers(-30, 30, (16, 16, 3))).astype(np.uint8)
+                Image.fromarray(array).save(folder / split / name / f"{i}.png")
+    return folder
+
+
+def command(*words: object) -> int:
+    return main([str(word) for word in words])
+
+
+def test_train_evaluate_and_refuse_to_overwrite(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    train = ["train", "vicreg", "--data", pictures, "--views", "none", "--epochs", 2, "--batch", 16]
+    train += ["--device", "cpu", "--out", run]
+    assert command(*train) == 0
+    assert "6 steps" in capsys.readouterr().out
+    assert {p.name for p in run.iterdir()} == {"settings.json", "checkpoint.pt", "weights.safetensors"}
+    assert command(*train) == 1
+    assert "already holds a run" in capsys.readouterr().err
+    assert command("evaluate", run, "--device", "cpu") == 0
+    scores = json.loads((run / "scores.json").read_text())
+    assert set(scores) == {"raw pixels", "untrained", "trained"}
+    assert scores["raw pixels"]["probe"] == 1.0  # brightness is the class
+    assert command("resume", run, "--device", "cpu") == 0  # a finished run resumes to itself
+    assert "6 steps" in capsys.readouterr().out
+
+
+def test_a_run_without_a_checkpoint_starts_at_its_beginning(pictures, tmp_path, capsys):
+    """Killed before the first checkpoint: only settings.json is there."""
+    settings = replace(vicreg.PRESETS["quick"], data=str(pictures), views="none")
+    settings = replace(settings, budget=replace(settings.budget, epochs=1, batch=16))
+    runs.begin(tmp_path / "run", "vicreg", settings, seed=3)
+    assert command("resume", tmp_path / "run", "--device", "cpu") == 0
+    assert "3 steps" in capsys.readouterr().out
+
+
+def test_settings_survive_the_disk(tmp_path):
+    for preset in vicreg.PRESETS.values():
+        values = json.loads(json.dumps(vicreg.as_dict(preset)))
+        assert vicreg.from_dict(values) == preset
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["resume", "nowhere"], "holds no run"),
+        (["evaluate", "nowhere"], "holds no run"),
+        (["train", "vicreg", "--preset", "huge", "--out", "x"], "no preset 'huge'"),
+    ],
+)
+def test_mistakes_are_explained_in_one_line(words, said, capsys):
+    assert command(*words) == 1
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_representations_do_not_depend_on_the_batch_and_leave_the_mode():
+    encoder = vicreg.untrained(vicreg.PRESETS["quick"], 3).train()
+    images = load("shapes10", "test", n=50).images
+    small, large = (represent(encoder, images, batch=size, precision="float32") for size in (7, 50))
+    assert small.shape == (50, encoder.dim) and encoder.training
+    assert torch.allclose(small, large, atol=1e-5)
+    assert pixels(images).shape == (50, 3 * 32 * 32) and pixels(images).max() <= 1
+
+
+def test_the_two_views_of_a_picture_are_two_and_the_generator_decides_them():
+    images = load("shapes10", "test", n=4).images
+    draw = lambda seed: vicreg.two_views(images, vicreg.VIEWS["shapes"], torch.Generator().manual_seed(seed))  # noqa: E731
+    assert draw(0).shape == (8, 3, 20, 20)
+    assert torch.equal(draw(0), draw(0)) and not torch.equal(draw(0), draw(1))
+    assert not torch.equal(*draw(0).chunk(2))
+
+
+def test_unknown_encoders_are_named():
+    with pytest.raises(ValueError, match="resnet18"):
+        vicreg.build(replace(vicreg.PRESETS["quick"], encoder="transformer"), 3, 0)
+
+
+def test_step_times_add_up_and_stay_below_the_machines_rate():
+    tiny = replace(vicreg.PRESETS["quick"], widths=(8, 16), projector=(16, 16))
+    times = time_step(tiny, load("shapes10", "train", n=256), steps=2, warm_up=1)
+    assert sum(times.shares().values()) == pytest.approx(1.0)
+    assert all(seconds > 0 for seconds in times.parts.values())
+    assert times.views_per_second == pytest.approx(2 * tiny.budget.batch / sum(times.parts.values()))
+    assert 0 < times.flops_per_second < matrix_rate(512, 2)

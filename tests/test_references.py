@@ -1,0 +1,23 @@
+"""The result files of full runs: each says where its numbers come from, and none is invented."""
+
+from pathlib import Path
+
+import pytest
+
+from latentlab.course import load_reference
+
+FOLDER = Path(__file__).parents[1] / "data" / "reference"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def test_there_are_references():
+    assert "01_vicreg" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reference_comes_from_real_data_and_says_so(name):
+    origin = load_reference(name).provenance
+    assert len(origin["commit"]) == 40
+    assert origin["data"] and all("CIFAR-10" in data["name"] and len(data["checksum"]) == 64 for data in origin["data"])
+    assert origin["seconds"] > 60
+    assert origin["hardware"]["cores"] >= 1 and origin["torch"]
