@@ -164,16 +164,3 @@ def test_disagreements_compare_with_the_ledger(monkeypatch):
         ["m", "0.5", "0", "1", "0", "0", "1", "1", "1"],
         ["all", "2.0", "2", "1", "0", "0", "2", "2", "1"],
     ]
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "page.html"
-    path.write_text("old")
-
-    def full_disk(*_):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(runner.os, "replace", full_disk)
-    with pytest.raises(OSError, match="space"):
-        runner.write_atomically(path, "new")
-    assert path.read_text() == "old" and os.listdir(tmp_path) == ["page.html"]

@@ -197,27 +197,33 @@ from dataclasses import replace
 from pathlib import Path
 from latentlab.training import checksum
 folder = Path({folder!r})
-run = tiny_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), budget=replace(SHORT, epochs=40, checkpoint_every=0.02))
+budget = replace(SHORT, epochs=150, checkpoint_every=0.02)
+run = tiny_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), budget=budget)
 print(checksum(run.network))
 """
 
 
 def test_killed_at_random_moments_a_run_resumes_to_the_same_weights(tmp_path):
-    """kill −9, three times, with checkpoints so frequent that some kills fall into the writing of one."""
+    """kill −9, three times, with checkpoints so frequent that some kills fall into the writing of one.
+
+    More kills, and the checksums on the screen: LATENTLAB_KILLS=10 pytest tests/test_training.py -k killed -s
+    """
     code = lambda name: [sys.executable, "-c", TRAIN.format(tests=str(Path(__file__).parent), folder=str(tmp_path / name))]  # noqa: E731
     expected = subprocess.run(code("whole"), capture_output=True, text=True, check=True).stdout.strip()
-    chance, kills = random.Random(0), 0
-    while kills < 3:
+    chance, kills, path = random.Random(0), int(os.environ.get("LATENTLAB_KILLS", "3")), tmp_path / "killed" / "checkpoint.pt"
+    for _ in range(kills):
+        written = path.stat().st_mtime_ns if path.exists() else None
         child = subprocess.Popen(code("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         begun = time.perf_counter()
-        while not (tmp_path / "killed" / "checkpoint.pt").exists() and time.perf_counter() - begun < 60:
-            time.sleep(0.01)
-        time.sleep(chance.uniform(0.0, 0.3) + (2.5 if kills else 0.0))  # after the first kill, importing torch takes a while
-        if child.poll() is None:
-            os.kill(child.pid, signal.SIGKILL)
+        while not (path.exists() and path.stat().st_mtime_ns != written):  # until this child has written a checkpoint of its own
+            assert child.poll() is None and time.perf_counter() - begun < 60
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0.0, 0.3))
+        assert child.poll() is None, "the run ended before it could be killed; give it more epochs"
+        os.kill(child.pid, signal.SIGKILL)
         child.wait()
-        kills += 1
     resumed = subprocess.run(code("killed"), capture_output=True, text=True, check=True).stdout.strip()
+    print(f"\n{kills} kills; uninterrupted {expected[:16]}, resumed {resumed[:16]}")
     assert resumed == expected
     assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.pt"]
 

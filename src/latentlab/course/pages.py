@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
-
-from nbformat import NotebookNode
 
 from . import render
 from .claims import OPEN, VERDICTS, ledger
@@ -53,15 +51,6 @@ class Result:
         words += [f"NOT AS IN THE LEDGER: {' '.join(self.disagreements)}"] if self.disagreements else []
         words += ["STOPPED AT AN ERROR"] if self.error else []
         return ", ".join(words) or "no claims"
-
-
-def facts(notebook: NotebookNode) -> Iterable[dict[str, Any]]:
-    """What `claim` and `answer` left in the outputs' metadata."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            fact = output.get("metadata", {}).get("latentlab")
-            if fact and "id" in fact:
-                yield dict(fact)
 
 
 def expected(fact: dict[str, Any]) -> str | None:

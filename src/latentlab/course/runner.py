@@ -6,7 +6,6 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +20,10 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from latentlab.training import write_atomically
+
 from . import pages, render
+from .checks import facts
 from .pages import Result
 from .setup import PROFILES, profile_from_environment
 
@@ -56,7 +58,7 @@ def run_notebooks(
         print(f"{result.name:<34} {result.seconds / 60:5.1f} min  {result.summary()}", flush=True)
         if result.error:
             print(result.error, file=sys.stderr, flush=True)
-    write_atomically(folder / "index.html", pages.index(results, profile))
+    write_atomically(folder / "index.html", pages.index(results, profile).encode())
     return results
 
 
@@ -78,11 +80,12 @@ def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in
     page = folder / f"{path.stem}.html"
     start = time.perf_counter()
     error = execute(notebook, path, profile, timeout)
-    result = Result(path.stem, page, time.perf_counter() - start, list(pages.facts(notebook)), error)
+    found = [fact for cell in notebook.cells for fact in facts(cell)]
+    result = Result(path.stem, page, time.perf_counter() - start, found, error)
     make_reproducible(notebook)
-    write_atomically(page, as_page(notebook, path.stem))
+    write_atomically(page, as_page(notebook, path.stem).encode())
     if in_place and not error:
-        write_atomically(path, nbformat.writes(notebook) + "\n")
+        write_atomically(path, (nbformat.writes(notebook) + "\n").encode())
     return result
 
 
@@ -158,19 +161,6 @@ def as_page(notebook: NotebookNode, name: str) -> str:
     """An executed notebook as a web page: pictures keep their alternative text, links to other notebooks lead to their pages."""
     page = HTMLExporter(raw_template=PAGE).from_notebook_node(notebook, {"metadata": {"name": name}})[0]
     return re.sub(r'(<a href="[\w-]+)\.ipynb(?=["#])', r"\1.html", page)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, never half of it."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
