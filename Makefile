@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV ?= $(or $(LATENTLAB_VENV),.venv)
 NOTEBOOKS ?= notebooks
+# Unit tests: one thread in each of two workers. Notebooks: one after the other with all cores, because two that train at once
+# wait for each other's threads and take several times as long (give NOTEBOOK_WORKERS=2 only together with OMP_NUM_THREADS=1).
 TEST_WORKERS ?= 2
+NOTEBOOK_WORKERS ?= 0
 CELL_TIMEOUT ?= 300
 # A place with CPU-only builds of torch, if you want to save 4 GB: make course TORCH_INDEX=<address>
 export TORCH_INDEX
@@ -36,10 +39,10 @@ execute: setup  ## refresh the outputs stored in the notebooks
 
 test: setup  ## unit tests, then strict nbval on all notebooks
 	@status=0; \
-	$(BIN)/python -m pytest tests -q -n $(TEST_WORKERS) || status=$$?; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(TEST_WORKERS) || status=$$?; \
 	if ls $(NOTEBOOKS)/*.ipynb >/dev/null 2>&1; then \
 	  $(BIN)/python -m pytest --nbval $(NOTEBOOKS) --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) \
-	    --nbval-sanitize-with tests/nbval_sanitize.cfg -q -n $(TEST_WORKERS) --dist loadfile -p no:cacheprovider || status=$$?; \
+	    --nbval-sanitize-with tests/nbval_sanitize.cfg -q -n $(NOTEBOOK_WORKERS) --dist loadfile -p no:cacheprovider || status=$$?; \
 	else \
 	  echo "No notebook in $(NOTEBOOKS)/ yet: nothing for nbval to do."; \
 	fi; \
