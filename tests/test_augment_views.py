@@ -5,27 +5,9 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from latentlab.augment import PRESETS, Views, colour, geometry, to_float
-
-TIGHT = {"rtol": 0.0, "atol": 1e-5}  # rounding of float32, see test_augment.py
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def bytes_of(b: int = 24, c: int = 3, h: int = 32, w: int = 32, seed: int = 0) -> Tensor:
-    """Noise, with plain, grey, black, white and saturated images among it."""
-    images = torch.randint(0, 256, (b, c, h, w), dtype=torch.uint8, generator=seeded(seed))
-    if b >= 6:
-        images[0], images[1], images[2] = 0, 255, 77
-        images[3] = images[3, :1]  # grey
-        images[4] = images[4] // 128 * 255  # only 0 and 255
-        images[5, :, : h // 2] = 200
-    return images
-
+from test_augment import TIGHT, bytes_of, seeded
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------------
 

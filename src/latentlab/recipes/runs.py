@@ -7,7 +7,7 @@ from types import ModuleType
 from latentlab.data import Dataset
 from latentlab.evaluation import knn, linear_probe, linear_probe_converged
 from latentlab.training import load_weights, save_weights, write_atomically
-from latentlab.training.processes import rank
+from latentlab.training.processes import agree, rank
 
 from . import vicreg
 from .represent import pixels, represent
@@ -25,13 +25,14 @@ def recipe(name: str) -> ModuleType:
 def begin(folder: Path | str, name: str, settings: object, seed: int) -> None:
     """Write down what is about to be trained; raises FileExistsError if the folder holds another run."""
     folder = Path(folder)
-    if (folder / "settings.json").exists():
+    if agree((folder / "settings.json").exists()):  # one process looks, before any writes
         raise FileExistsError(
             f"{folder} already holds a run. Go on with it by `python -m latentlab resume {folder}`, or choose another --out."
         )
     about = {"recipe": name, "seed": seed, "settings": recipe(name).as_dict(settings)}
     if rank() == 0:
         write_json(folder / "settings.json", about)
+    agree(0.0)  # the others read it next
 
 
 def read(folder: Path | str) -> tuple[ModuleType, object, int]:

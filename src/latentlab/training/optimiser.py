@@ -76,7 +76,9 @@ class Muon(torch.optim.Optimizer):
 
     def _rotate(self, weight: Tensor, state: dict, group: dict) -> None:
         gradient = weight.grad.reshape(len(weight), -1)  # (o, i)
-        momentum = state.setdefault("momentum", torch.zeros_like(gradient))
+        if not state:
+            state["momentum"] = torch.zeros_like(gradient)
+        momentum = state["momentum"]
         # M ← β M + (1 − β) G, and Nesterov's look ahead: (1 − β) G + β M
         momentum.lerp_(gradient, 1 - group["momentum"])
         direction = orthogonalise(gradient.lerp(momentum, group["momentum"]))
@@ -86,9 +88,10 @@ class Muon(torch.optim.Optimizer):
         weight.add_(direction.view(weight.shape), alpha=-group["lr"] * max(1.0, outputs / inputs) ** 0.5)
 
     def _adam(self, parameter: Tensor, state: dict, group: dict) -> None:
-        first = state.setdefault("first", torch.zeros_like(parameter))
-        second = state.setdefault("second", torch.zeros_like(parameter))
-        count = state["count"] = state.get("count", 0) + 1
+        if not state:
+            state.update(first=torch.zeros_like(parameter), second=torch.zeros_like(parameter), count=0)
+        first, second = state["first"], state["second"]
+        count = state["count"] = state["count"] + 1
         (b1, b2), gradient = group["betas"], parameter.grad
         first.lerp_(gradient, 1 - b1)
         second.lerp_(gradient.square(), 1 - b2)
