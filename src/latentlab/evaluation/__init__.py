@@ -1,5 +1,7 @@
 """Measurements: arrays in, numbers out. Nothing here knows a model."""
 
+from latentlab.evaluation.anomaly import Detection, detection, knn_score, most_anomalous
+from latentlab.evaluation.clusters import Clustering, agreement, confusion, k_means, silhouette
 from latentlab.evaluation.intervals import Difference, Score, Spread, paired_difference, spread, wilson
 from latentlab.evaluation.maps import (
     SeedSpread,
@@ -12,27 +14,57 @@ from latentlab.evaluation.maps import (
 )
 from latentlab.evaluation.neighbours import knn, knn_accuracy, knn_leave_one_out, neighbours, vote
 from latentlab.evaluation.probe import ProbeResult, linear_probe, linear_probe_converged
+from latentlab.evaluation.retrieval import (
+    distance_from_mean,
+    in_every_list,
+    occurrences,
+    precision,
+    ratio_to_chance,
+    standing,
+    twins,
+)
+from latentlab.evaluation.traits import border_colour, readable, stroke_width, traits
 
 __all__ = [
+    "Clustering",
+    "Detection",
     "Difference",
     "ProbeResult",
     "Score",
     "SeedSpread",
     "Spread",
+    "agreement",
+    "border_colour",
+    "confusion",
+    "detection",
+    "distance_from_mean",
     "explained_variance",
+    "in_every_list",
+    "k_means",
     "knn",
     "knn_accuracy",
     "knn_leave_one_out",
+    "knn_score",
     "linear_probe",
     "linear_probe_converged",
     "map_quality",
+    "most_anomalous",
     "neighbour_overlap",
     "neighbours",
+    "occurrences",
     "paired_difference",
     "pca_map",
+    "precision",
+    "ratio_to_chance",
+    "readable",
     "seed_spread",
+    "silhouette",
     "spread",
+    "standing",
+    "stroke_width",
+    "traits",
     "tsne_map",
+    "twins",
     "vote",
     "wilson",
 ]

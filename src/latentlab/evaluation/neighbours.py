@@ -1,7 +1,8 @@
-"""Nearest and furthest neighbours by exact search in blocks, and the classifier that needs no training: k-NN."""
+"""Nearest and furthest neighbours by exact search (scikit-learn's), and the classifier that needs no training: k-NN."""
 
 import torch
 import torch.nn.functional as F
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from latentlab.evaluation.arrays import Array, as_features, as_labels, check_same_width
@@ -15,10 +16,10 @@ def _check_k(k: int, available: int) -> None:
         raise ValueError(f"k = {k} neighbours asked for, but the base offers {available}. Choose 1 ≤ k ≤ {available}.")
 
 
-def _squared_distances(q: Tensor, base: Tensor, base_norms: Tensor) -> Tensor:
-    """(b, n) squared Euclidean distances up to rounding, by one matrix product."""
-    # |q − x|² = |q|² − 2 q·x + |x|²
-    return torch.addmm(base_norms[None, :], q, base.T, alpha=-2) + q.square().sum(1, keepdim=True)  # (b, d), (n, d) → (b, n)
+def unit_rows(rows: Tensor) -> Tensor:
+    """Rows (n, d) of length 1; a zero vector, which has no direction, stays zero."""
+    unit = F.normalize(rows, dim=1)  # (n, d)
+    return torch.where(unit.square().sum(1, keepdim=True) < 0.5, torch.zeros(()), unit)
 
 
 def neighbours(
@@ -29,14 +30,14 @@ def neighbours(
     metric: str = "cosine",
     largest: bool = False,
     exclude_self: bool = False,
-    block: int | None = None,
+    block: int = 8192,
 ) -> tuple[Tensor, Tensor]:
     """The k nearest (or, with `largest`, furthest) rows of `base` for every query: exact search, bounded memory.
 
     queries (m, d), base (n, d) → distances (m, k) float32, indices (m, k) int64, best first; equals in order of index.
     metric "cosine": 1 − cos of the angle, in [0, 2]; a zero vector is at distance 1 from everything. "euclidean": |q − x|.
     exclude_self: queries and base are the same rows, and row i is not a neighbour of itself (leave one out).
-    block: queries handled at once; the default keeps the distance table under about 64 MB.
+    block: queries handed to scikit-learn at once; its table of distances is far smaller still and never (m, n).
     Raises ValueError for NaN, unequal dimensions, an unknown metric, or k larger than the base.
     """
     if metric not in METRICS:
@@ -46,30 +47,54 @@ def neighbours(
     if exclude_self and len(q) != len(x):
         raise ValueError(f"exclude_self needs queries and base to be the same rows; there are {len(q)} and {len(x)}.")
     _check_k(k, len(x) - int(exclude_self))
-    if metric == "cosine":
-        q, x = F.normalize(q, dim=1), F.normalize(x, dim=1)
-    else:  # Distances do not change when both are moved, and small coordinates round less.
-        q, x = q - x.mean(0), x - x.mean(0)
-    norms = x.square().sum(1)  # (n,)
-    block = block or max(1, 16_000_000 // len(x))
-    found = [
-        _block(q[i : i + block], x, norms, k, metric, largest, i if exclude_self else None) for i in range(0, len(q), block)
-    ]
+    if metric == "cosine":  # between vectors of length 1:  |q − x|² = 2 (1 − cos),  so both metrics have one order
+        q, x = unit_rows(q), unit_rows(x)
+        places, asked = _upright(x), F.pad(q, (0, 1))  # (n, d + 1), (m, d + 1)
+    else:
+        places, asked = x, q
+    if largest:
+        places, asked = _opposite(places, asked)
+    index = NearestNeighbors(n_neighbors=k + exclude_self, algorithm="brute").fit(places.numpy())
+    found = []
+    for start in range(0, len(q), block):
+        part = slice(start, start + block)
+        near = torch.from_numpy(index.kneighbors(asked[part].numpy(), return_distance=False)).long()  # (b, k or k + 1)
+        own = torch.arange(start, start + len(near)) if exclude_self else None
+        found.append(_ordered(q[part], x, near, k, metric, largest, own))
     return torch.cat([d for d, _ in found]), torch.cat([i for _, i in found])
 
 
-def _block(q: Tensor, x: Tensor, norms: Tensor, k: int, metric: str, largest: bool, first_row: int | None):
-    table = 1 - q @ x.T if metric == "cosine" else _squared_distances(q, x, norms)  # (b, n)
-    if first_row is not None:
-        rows = torch.arange(len(q))
-        table[rows, first_row + rows] = -torch.inf if largest else torch.inf
-    distances, indices = table.topk(k, dim=1, largest=largest)  # (b, k)
-    if metric == "euclidean":  # The winners once more, without the cancellation of the product formula.
-        distances = torch.stack([(q - x[column]).square().sum(1).sqrt() for column in indices.T], dim=1)  # (b, k)
-    # Order by distance and, among equals, by index: sort by index first, then stably by distance.
-    indices, order = indices.sort(dim=1)
-    distances, order = distances.gather(1, order).sort(dim=1, descending=largest, stable=True)
-    return distances, indices.gather(1, order)
+def _upright(x: Tensor) -> Tensor:
+    """Unit rows and zero rows (n, d) → (n, d + 1): a zero row gets a direction of its own, at right angles to every query."""
+    return torch.cat([x, 1 - x.square().sum(1, keepdim=True).round()], dim=1)
+
+
+def _opposite(x: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    """Base (n, d) and queries (m, d) → (n, d + 1), (m, d + 1), among which the furthest of before are the nearest.
+
+    The furthest point lies beside the mirror image −q, if all points lie on one sphere. A coordinate more puts them there:
+    """
+    centre = x.mean(0)
+    x, q = x - centre, q - centre
+    # with  t² = 2 (R² − |x|²):   |(−q, 0) − (x, t)|² = 2 |q|² + 2 R² − |q − x|²
+    norms = x.square().sum(1, keepdim=True)  # (n, 1)
+    return torch.cat([x, (2 * (norms.max() - norms)).sqrt()], dim=1), F.pad(-q, (0, 1))
+
+
+def _ordered(q: Tensor, x: Tensor, found: Tensor, k: int, metric: str, largest: bool, own: Tensor | None):
+    """Distances and indices (b, k) of the rows found, computed once more from the rows themselves: without cancellation."""
+    found = found.sort(dim=1).values  # by index first, then stably by distance: equals stay in order of index
+    if metric == "cosine":
+        distances = torch.stack([1 - (q * x[column]).sum(1) for column in found.T], dim=1)  # (b, k)
+    else:
+        distances = torch.stack([(q - x[column]).square().sum(1).sqrt() for column in found.T], dim=1)  # (b, k)
+    distances, order = distances.sort(dim=1, descending=largest, stable=True)
+    found = found.gather(1, order)
+    if own is not None:
+        other = found != own[:, None]  # (b, k + 1)
+        other[other.all(1), -1] = False  # its twins hid the row itself: the last one goes
+        distances, found = distances[other].view(-1, k), found[other].view(-1, k)
+    return distances, found
 
 
 def vote(neighbour_labels: Tensor) -> Tensor:

@@ -1,0 +1,152 @@
+"""Search against a full table in NumPy, and what is counted of its results against counting by hand."""
+
+import resource
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from latentlab import evaluation as ev
+
+RNG = np.random.default_rng(0)
+
+
+def full_table(queries, base, metric):
+    """Every distance in double precision, (m, n)."""
+    q, x = queries.astype(np.float64), base.astype(np.float64)
+    if metric == "euclidean":
+        return np.linalg.norm(q[:, None] - x[None], axis=2)
+    lengths = np.linalg.norm(q, axis=1)[:, None] * np.linalg.norm(x, axis=1)
+    return 1 - np.divide(q @ x.T, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("largest", [False, True])
+@pytest.mark.parametrize(("move", "stretch"), [(0, 1), (40, 1), (0, np.geomspace(1, 100, 9))])
+def test_search_is_the_full_tables(metric, largest, move, stretch):
+    base = ((RNG.standard_normal((300, 9)) + move) * stretch).astype(np.float32)
+    queries = ((RNG.standard_normal((70, 9)) + move) * stretch).astype(np.float32)
+    base[17] = 0 if move == 0 else base[17]  # a zero vector has no angle: distance 1
+    table = full_table(queries, base, metric)
+    order = np.argsort(-table if largest else table, axis=1)[:, :6]
+    distances, indices = ev.neighbours(queries, base, 6, metric=metric, largest=largest)
+    wanted = np.take_along_axis(table, order, 1)
+    assert np.allclose(distances, wanted, rtol=1e-4, atol=1e-6)
+    assert (indices.numpy() == order).mean() > 0.98  # rounding may swap near ties
+    assert np.allclose(np.take_along_axis(table, indices.numpy(), 1), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_the_furthest_of_points_with_equal_and_very_unequal_lengths():
+    rows = RNG.standard_normal((200, 5)).astype(np.float32)
+    for base in (rows / np.linalg.norm(rows, axis=1, keepdims=True), rows * np.geomspace(1e-3, 1e3, 200)[:, None]):
+        table = full_table(rows, base.astype(np.float32), "euclidean")
+        found = ev.neighbours(rows, base, 1, metric="euclidean", largest=True)
+        assert np.allclose(found[0][:, 0], table.max(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("largest", [False, True])
+def test_a_row_among_its_twins_is_never_its_own_neighbour(largest):
+    rows = np.repeat(RNG.standard_normal((4, 3)), 30, axis=0)  # 30 copies of each: the row itself need not be among k + 1
+    found = ev.neighbours(rows, rows, 7, metric="euclidean", largest=largest, exclude_self=True)[1]
+    assert found.shape == (120, 7) and not (found == torch.arange(120)[:, None]).any()
+    assert all(len(set(row)) == 7 for row in found.tolist())
+
+
+def test_memory_stays_bounded():
+    """All distances of 20,000 × 20,000 would take 1.6 GB in single precision."""
+    rows = RNG.standard_normal((20_000, 8)).astype(np.float32)
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in kilobytes elsewhere
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    near = ev.neighbours(rows, rows, 5, metric="euclidean", exclude_self=True)[1]
+    far = ev.neighbours(rows, rows, 5, metric="euclidean", largest=True)[1]
+    assert near.shape == far.shape == (20_000, 5)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before < 300e6
+
+
+def test_precision_counts_the_images_of_the_querys_class():
+    base_labels, query_labels = RNG.integers(0, 3, 40), RNG.integers(0, 3, 25)
+    found = RNG.integers(0, 40, (25, 5))
+    wanted = [np.mean([base_labels[j] == query_labels[i] for j in found[i]]) for i in range(25)]
+    assert ev.precision(found, base_labels, query_labels).tolist() == pytest.approx(wanted)
+    assert len(set(wanted)) > 2
+
+
+def test_occurrences_find_the_hub():
+    found = np.stack([np.full(30, 4), np.arange(30)], axis=1)
+    counts = ev.occurrences(found, 50)
+    assert counts[4] == 31 and counts[7] == 1 and counts[30:].sum() == 0 and counts.sum() == 60
+
+
+def test_images_in_every_list():
+    labels = np.repeat(np.arange(4), 10)
+    everywhere, nowhere = np.full((40, 1), 99), np.arange(40)[:, None] + 100
+    found = np.concatenate([everywhere, nowhere, everywhere], axis=1)  # the same image twice in a list counts once
+    assert ev.in_every_list(found, labels, draws=20).tolist() == [1] * 20
+    by_class = np.stack([labels < 3, 10 + labels], axis=1)  # one image stands in three classes' lists, not in the fourth's
+    assert ev.in_every_list(by_class.astype(int), labels, draws=20).tolist() == [0] * 20
+    with pytest.raises(ValueError, match="one class"):
+        ev.in_every_list(found, np.zeros(40, dtype=int))
+
+
+def test_standing_is_the_place_in_the_sorted_table():
+    base, queries = RNG.standard_normal((60, 4)) + 5, RNG.standard_normal((30, 4)) + 5
+    targets = RNG.integers(0, 60, 30)
+    places = np.argsort(np.argsort(full_table(queries, base, "euclidean"), axis=1), axis=1)
+    assert ev.standing(queries, base, targets).tolist() == pytest.approx(places[np.arange(30), targets] / 59)
+    found = ev.neighbours(queries, base, 1, metric="euclidean", largest=True)[1][:, 0]
+    assert (ev.standing(queries, base, found) == 1).all()
+
+
+def test_distance_from_mean_ranks_the_outermost_last():
+    y = np.concatenate([RNG.standard_normal((99, 3)), [[50.0, 0, 0]]])
+    percentile = ev.distance_from_mean(y)
+    away = np.linalg.norm(y - y.mean(0), axis=1)
+    assert percentile[99] == 1 and percentile[away.argmin()] == 0
+    assert np.array_equal(np.argsort(percentile.numpy()), np.argsort(away.astype(np.float32)))
+
+
+def test_twins_are_found_under_other_brightness_and_nothing_else_is():
+    images = RNG.integers(0, 256, (80, 3, 8, 8)).astype(np.uint8)
+    queries = RNG.integers(0, 256, (20, 3, 8, 8)).astype(np.uint8)
+    queries[3] = images[50] // 2 + 40  # darker and paler: the same picture
+    queries[8] = 120  # flat: correlated with nothing
+    found, partner, correlation = ev.twins(queries, images)
+    assert (found.tolist(), partner.tolist()) == ([3], [50])
+    assert correlation[0] == pytest.approx(np.corrcoef(queries[3].ravel(), images[50].ravel())[0, 1], abs=1e-5)
+    with pytest.raises(ValueError, match="correlation = 1.5"):
+        ev.twins(queries, images, correlation=1.5)
+
+
+def test_ratio_to_chance_is_zero_for_shared_and_one_for_unrelated_traits():
+    values = RNG.standard_normal((500, 3))
+    same = np.tile(np.arange(500)[:, None], 5)
+    assert ev.ratio_to_chance(values, same) == 0
+    assert ev.ratio_to_chance(values, RNG.integers(0, 500, (500, 5))) == pytest.approx(1, abs=0.04)
+    furthest = ev.neighbours(values, values, 5, metric="euclidean", largest=True)[1]
+    assert ev.ratio_to_chance(values, furthest) > 1.5
+    assert ev.ratio_to_chance(values[:, 0], same[:7], values[:7, 0]) == 0  # one number each, other queries
+    with pytest.raises(ValueError, match="same for all images"):
+        ev.ratio_to_chance(np.ones(500), same)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda y: ev.standing(y * np.nan, y, np.zeros(30, dtype=int)), "NaN or infinity in 30 of 30 rows"),
+        (lambda y: ev.standing(y, y[:, :2], np.zeros(30, dtype=int)), "4 dimensions but base has 2"),
+        (lambda y: ev.standing(y, y, np.full(30, 30)), "the base has 30 rows"),
+        (lambda y: ev.standing(y, y[:1], np.zeros(30, dtype=int)), "at least two base rows"),
+        (lambda y: ev.neighbours(y, y[:3], 5), "the base offers 3"),
+        (lambda y: ev.neighbours(y, y[:3], 5, largest=True), "the base offers 3"),
+        (lambda y: ev.twins(y, np.where(y > 9, y, np.inf)), "base holds NaN or infinity"),
+        (lambda y: ev.precision(np.zeros((30, 2), dtype=int), [1, 2], [0] * 29), "one label for each of the 30 rows"),
+        (lambda y: ev.precision(np.full((30, 2), -1), [1, 2], [0] * 30), "reach from -1"),
+        (lambda y: ev.occurrences(np.zeros(30, dtype=int), 30), "one row per query"),
+        (lambda y: ev.distance_from_mean(y * np.nan), "NaN"),
+        (lambda y: ev.ratio_to_chance(y, np.zeros((29, 2), dtype=int)), r"expected \(29, 4\)"),
+    ],
+)
+def test_bad_input_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(RNG.standard_normal((30, 4)))
