@@ -7,7 +7,6 @@ import torch
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from latentlab.augment import to_float
@@ -97,8 +96,7 @@ def eigenmaps(features: Array, dim: int = 128, neighbours: int = 10, *, seed: in
     # S = D^(−1/2) W D^(−1/2) = I − L: the largest eigenvalues of S are the smallest of the normalised Laplacian L
     similarity = diags(degrees**-0.5) @ graph @ diags(degrees**-0.5)  # (n, n)
     start = np.random.default_rng(seed).uniform(-1, 1, n)
-    with threadpool_limits(1, "blas"):  # thousands of tiny products: threads would only wait for each other
-        values, vectors = eigsh(similarity, k=dim + 1, which="LA", v0=start)  # rising order
+    values, vectors = eigsh(similarity, k=dim + 1, which="LA", v0=start)  # (dim + 1,), (n, dim + 1)
     vectors = vectors[:, np.argsort(-values)[1:]]  # (n, dim), without the constant one
     # y = D^(−1/2) v √(Σ_i D_ii), so that every coordinate has the spread 1 when images count by their degree
     codes = vectors * (degrees.sum() / degrees)[:, None] ** 0.5  # (n, dim)
