@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from latentlab.data import load
-from latentlab.recipes import runs
+from latentlab.recipes import ablations, runs, shelf
 from latentlab.training import CheckpointError, TrainingDiverged, checksum, processes
 
 
@@ -56,6 +56,11 @@ def evaluate(given: argparse.Namespace) -> None:
     runs.write_json(Path(given.out) / "scores.json", plain)
 
 
+def fill(given: argparse.Namespace) -> None:
+    """Train the encoders that notebooks share."""
+    shelf.fill(given.preset, given.variants, given.seeds, again=given.again, device=given.device)
+
+
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m latentlab", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="command")
@@ -78,6 +83,12 @@ def parser() -> argparse.ArgumentParser:
         other = commands.add_parser(call.__name__, parents=[common], help=text)
         other.add_argument("out", metavar="folder")
         other.set_defaults(call=call)
+    shared = commands.add_parser("shelf", parents=[common], help="train the encoders that notebooks 02 and 03 share")
+    shared.add_argument("--preset", default="quick", choices=list(ablations.PRESETS))
+    shared.add_argument("--variants", nargs="+", default=list(ablations.VARIANTS), choices=list(ablations.VARIANTS), metavar="NAME")
+    shared.add_argument("--seeds", nargs="+", type=int, default=list(shelf.SEEDS))
+    shared.add_argument("--again", action="store_true", help="train those that exist, too")
+    shared.set_defaults(call=fill)
     return top
 
 

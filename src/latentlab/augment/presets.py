@@ -128,4 +128,5 @@ PRESETS: dict[str, Views] = {
     "shapes-no-colour": replace(_shapes, mix=0.0),  # colour survives: a shortcut for the pretext task
     "digits": Views(28, scale=(0.7, 1.0), flip=0.0, rotation=15.0, shift=0.1),
     "none": Views(32, scale=(1.0, 1.0), flip=0.0),  # only resized
+    "none-20": Views(20, scale=(1.0, 1.0), flip=0.0),  # the same at the size of the views for two cores
 }

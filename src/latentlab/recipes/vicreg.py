@@ -68,17 +68,40 @@ class Run:
 
 
 class VICRegTask:
-    """Two views of every image of a batch, their embeddings, the three terms."""
+    """Two views of every image of a batch, their embeddings, the three terms.
 
-    def __init__(self, network: JointEmbedding, train: Dataset, test: Dataset | None, settings: Settings, device: torch.device):
+    With `partners` (n, k), the second view is not of image i but of one of the images partners[i], drawn anew in every step.
+    """
+
+    def __init__(
+        self,
+        network: JointEmbedding,
+        train: Dataset,
+        test: Dataset | None,
+        settings: Settings,
+        device: torch.device,
+        partners: Tensor | None = None,
+    ):
+        if partners is not None and (partners.ndim != 2 or len(partners) != len(train)):
+            raise ValueError(f"partners has shape {tuple(partners.shape)}; expected a few indices for each of {len(train)} images.")
         self.module, self.samples = network, len(train)
-        self.images = train.images.to(device)  # (n, c, h, w) uint8
+        self.images, self.partners = train.images.to(device), partners  # (n, c, h, w) uint8; (n, k) or None
         self.test_images = None if test is None else test.images[: settings.test_images].to(device)
         self.views, self.weights, self.batch = VIEWS[settings.views], settings.weights, settings.budget.batch
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        z1, z2 = self._embed(self.images[indices.to(self.images.device)], generator)  # (b, d) each
+        second = indices if self.partners is None else self._draw_partners(indices, generator)  # (b,)
+        z1, z2 = self._embed(self._images(indices), generator, self._images(second))  # (b, d) each
         return vicreg(gather(z1), gather(z2), self.weights)
+
+    def _images(self, indices: Tensor) -> Tensor:
+        return self.images[indices.to(self.images.device)]  # (b, c, h, w) uint8
+
+    def _draw_partners(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """One of each image's partners at random: (b,)."""
+        k = self.partners.shape[1]
+        column = torch.randint(k, (len(indices), 1), generator=generator, device=generator.device)
+        return self.partners[indices].gather(1, column.cpu())[:, 0]  # (b, k) → (b,)
 
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
         if self.test_images is None:
@@ -87,15 +110,18 @@ class VICRegTask:
         batches = [vicreg(*self._embed(images, generator), self.weights) for images in whole]
         return {name: torch.stack([b[name] for b in batches]).mean() for name in batches[0]} if batches else {}
 
-    def _embed(self, images: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        views = two_views(images, self.views, generator)  # (2b, c, s, s)
+    def _embed(self, images: Tensor, generator: torch.Generator, second: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        views = two_views(images, self.views, generator, second)  # (2b, c, s, s)
         return self.module(views).chunk(2)  # (b, d) each
 
 
-def two_views(images: Tensor, views: Views, generator: torch.Generator) -> Tensor:
-    """Two independent random views of every image, first all first ones, then all second ones; (b, c, h, w) → (2b, c, s, s)."""
+def two_views(images: Tensor, views: Views, generator: torch.Generator, second: Tensor | None = None) -> Tensor:
+    """Two independent random views of every image, first all first ones, then all second ones; (b, c, h, w) → (2b, c, s, s).
+
+    second (b, c, h, w): the images of the second views, if they are not the same ones.
+    """
     with torch.autocast(images.device.type, enabled=False):  # pictures stay in float32, the network decides for itself
-        both = torch.cat([views(images, generator), views(images, generator)])  # (2b, c, s, s)
+        both = torch.cat([views(images, generator), views(images if second is None else second, generator)])  # (2b, c, s, s)
     return both.contiguous(memory_format=torch.channels_last)
 
 
@@ -119,6 +145,7 @@ def pretrain(
     test: Dataset | None = None,
     seed: int = 0,
     device: str = "cpu",
+    partners: Tensor | None = None,
     folder: Path | str | None = None,
     resume: bool = False,
     show: bool = True,
@@ -127,12 +154,13 @@ def pretrain(
     """Train an encoder without labels and return it with its history.
 
     train, test  default to the two splits of `settings.data`; labels are never looked at
+    partners     (n, k): the second view is of one of these images instead (see `ablations`)
     folder, resume  see `training.fit`      after_epoch(network, seconds)  for accuracy-against-time curves
     """
     train = load(settings.data, "train") if train is None else train
     test = load(settings.data, "test") if test is None else test
     network = build(settings, train.images.shape[1], seed)
-    task = VICRegTask(network, train, test, settings, torch.device(device))
+    task = VICRegTask(network, train, test, settings, torch.device(device), partners)
     history = fit(
         task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, title="VICReg", show=show,
         after_epoch=None if after_epoch is None else lambda seconds: after_epoch(network, seconds),

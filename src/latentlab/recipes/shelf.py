@@ -1,0 +1,93 @@
+"""Trained encoders that several notebooks share: small checked files, trained when missing, never replaced in silence.
+
+`take("vicreg", seed, preset)` returns the encoder from data/checkpoints/<preset>/, where the quick ones are committed.
+`python -m latentlab shelf --preset cpu` trains all that are missing.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from latentlab.data import Dataset, data_root, load
+from latentlab.training import CheckpointError, load_weights, save_weights
+
+from . import vicreg
+from .ablations import VARIANTS, agreement, partners, settings
+from .represent import represent
+
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A trained encoder with what was measured while it trained."""
+
+    encoder: nn.Module
+    curves: dict[str, list[float]]  # the loss terms of every batch, with "samples": how many images had been seen
+    agreement: float | None  # share of its partners that have the class of their image; None without partners
+    settings: vicreg.Settings
+    seed: int
+
+
+def path_of(name: str, seed: int, preset: str) -> Path:
+    """Where a trained encoder lies."""
+    return data_root() / "checkpoints" / preset / f"{name}-{seed}.safetensors"
+
+
+def take(name: str, seed: int, preset: str, *, device: torch.device | str = "cpu", train: Dataset | None = None) -> Shelved:
+    """The trained encoder of a variant of `ablations.VARIANTS`, in evaluation mode.
+
+    A missing one is trained, with a line that says so, and saved. Raises CheckpointError for a file that is damaged or was made
+    with other settings or data: nothing is replaced before you delete it. ValueError for an unknown variant or preset.
+    """
+    chosen = settings(name, preset)
+    train = load(chosen.data, "train") if train is None else train
+    path = path_of(name, seed, preset)
+    if not path.exists():
+        print(f"No trained encoder at data/checkpoints/{preset}/{path.name}: training it now.")
+        _train(name, seed, preset, device, train)
+    network = vicreg.build(chosen, train.images.shape[1], seed)
+    about = load_weights(path, network.encoder)
+    made = {key: about.get(key) for key in ("settings", "data")}
+    if made != _made_of(chosen, train):
+        raise CheckpointError(
+            f"{path} was trained with other settings or other data than this notebook's. Delete it and run the cell again: "
+            f"it is then trained anew. For all of them: python -m latentlab shelf --preset {preset} --again"
+        )
+    shared = json.loads(about["agreement"])
+    return Shelved(network.encoder.to(device).eval(), json.loads(about["curves"]), shared, chosen, seed)
+
+
+def _train(name: str, seed: int, preset: str, device: torch.device | str, train: Dataset) -> None:
+    chosen, kind = settings(name, preset), VARIANTS[name].partner
+    y: Tensor | None = None
+    if kind == "neighbour":  # found in what plain VICReg of the same seed has learned
+        y = represent(take("vicreg", seed, preset, device=device, train=train).encoder, train.images)  # (n, d)
+    table = partners(kind, train, y, seed=seed)
+    run = vicreg.pretrain(chosen, train=train, seed=seed, device=device, partners=table)
+    curves = {term: [float(f"{value:.5g}") for value in values] for term, values in run.history.batches.items()}
+    about = {
+        **_made_of(chosen, train),
+        "curves": json.dumps(curves),
+        "agreement": json.dumps(None if table is None else agreement(table, train.labels)),
+        "torch": torch.__version__,
+    }
+    save_weights(path_of(name, seed, preset), run.encoder, about, dtype=torch.float16)
+
+
+def _made_of(chosen: vicreg.Settings, train: Dataset) -> dict[str, str]:
+    return {"settings": json.dumps(vicreg.as_dict(chosen), sort_keys=True), "data": train.checksum}
+
+
+def fill(preset: str, names: list[str], seeds: list[int], *, again: bool = False, device: torch.device | str = "cpu") -> None:
+    """Train every encoder that is missing (all of them with `again`), and say where each lies."""
+    for seed in seeds:
+        for name in names:
+            path = path_of(name, seed, preset)
+            if again:
+                path.unlink(missing_ok=True)
+            shelved = take(name, seed, preset, device=device)
+            print(f"{path}: {len(shelved.curves['samples'])} steps", flush=True)
