@@ -18,8 +18,8 @@ def _check_k(k: int, available: int) -> None:
 
 def unit_rows(rows: Tensor) -> Tensor:
     """Rows (n, d) of length 1; a zero vector, which has no direction, stays zero."""
-    unit = F.normalize(rows, dim=1)  # (n, d)
-    return torch.where(unit.square().sum(1, keepdim=True) < 0.5, torch.zeros(()), unit)
+    lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)  # (n, 1)
+    return rows / torch.where(lengths > 1e-12, lengths, torch.inf)
 
 
 def neighbours(
@@ -49,7 +49,7 @@ def neighbours(
     _check_k(k, len(x) - int(exclude_self))
     if metric == "cosine":  # between vectors of length 1:  |q − x|² = 2 (1 − cos),  so both metrics have one order
         q, x = unit_rows(q), unit_rows(x)
-        places, asked = _upright(x), F.pad(q, (0, 1))  # (n, d + 1), (m, d + 1)
+        places, asked = _upright(x, q)
     else:
         places, asked = x, q
     if largest:
@@ -64,21 +64,25 @@ def neighbours(
     return torch.cat([d for d, _ in found]), torch.cat([i for _, i in found])
 
 
-def _upright(x: Tensor) -> Tensor:
-    """Unit rows and zero rows (n, d) → (n, d + 1): a zero row gets a direction of its own, at right angles to every query."""
-    return torch.cat([x, 1 - x.square().sum(1, keepdim=True).round()], dim=1)
+def _upright(x: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    """A zero row of the base gets a coordinate of its own, at right angles to every query; other rows stay as they are."""
+    zero = torch.linalg.vector_norm(x, dim=1) < 0.5  # (n,), among unit rows
+    if not zero.any():
+        return x, q
+    return torch.cat([x, zero[:, None].float()], dim=1), F.pad(q, (0, 1))  # (n, d + 1), (m, d + 1)
 
 
 def _opposite(x: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     """Base (n, d) and queries (m, d) → (n, d + 1), (m, d + 1), among which the furthest of before are the nearest.
 
-    The furthest point lies beside the mirror image −q, if all points lie on one sphere. A coordinate more puts them there:
+    If all points lay on one sphere, the furthest would lie beside the mirror image −q. A coordinate t more puts them on one.
     """
-    centre = x.mean(0)
-    x, q = x - centre, q - centre
-    # with  t² = 2 (R² − |x|²):   |(−q, 0) − (x, t)|² = 2 |q|² + 2 R² − |q − x|²
-    norms = x.square().sum(1, keepdim=True)  # (n, 1)
-    return torch.cat([x, (2 * (norms.max() - norms)).sqrt()], dim=1), F.pad(-q, (0, 1))
+    centre = F.pad(x.mean(0), (0, 1))  # (d + 1,)
+    places, asked = F.pad(x, (0, 1)).sub_(centre), F.pad(q, (0, 1)).sub_(centre).neg_()  # (n, d + 1), (m, d + 1)
+    # with  t² = 2 (R² − |x|²)  and  R = max |x|:   |(−q, 0) − (x, t)|² = 2 |q|² + 2 R² − |q − x|²
+    norms = torch.linalg.vector_norm(places, dim=1).square()  # (n,)
+    places[:, -1] = (2 * (norms.max() - norms)).sqrt()
+    return places, asked
 
 
 def _ordered(q: Tensor, x: Tensor, found: Tensor, k: int, metric: str, largest: bool, own: Tensor | None):
