@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from latentlab import evaluation as ev
+from latentlab import plots
 from latentlab.recipes.foreign import on_ground, to_input
 
 RNG = np.random.default_rng(0)
@@ -143,3 +144,28 @@ def test_strokes_on_another_ground():
     ground = torch.tensor([100, 100, 100], dtype=torch.uint8).view(1, 1, 1, 3)
     assert on_ground(digit, ground).flatten().tolist() == [100, 255, 131]  # 51 of 255 is a fifth: 0.2 · 255 + 0.8 · 100
     assert torch.equal(on_ground(digit, torch.zeros_like(digit)), digit)
+
+
+def test_figures_of_detectors_say_their_areas_and_limits():
+    home, away = RNG.normal(0, 1, 300), RNG.normal(2, 1, 200)
+    fig = plots.roc_curves({"a": (home, away), "b": (home, home + 9)})
+    assert f"a ≈ {ev.detection(home, away).auc:.6f} and b ≈ 1.000000" in fig.alt
+    assert len(fig.axes) == 2 and fig.axes[1].get_xscale() == "log"
+    fig = plots.score_histograms({"a": (home, away)}, ("shapes", "digits"))
+    assert f"shapes up to ≈ {home.max():.3g}, digits from ≈ {away.min():.3g}".replace("-", "−") in fig.alt
+    with pytest.raises(ValueError, match="'a' must be two lists"):
+        plots.roc_curves({"a": (home, [])})
+    with pytest.raises(ValueError, match="0 detectors"):
+        plots.score_histograms({})
+
+
+def test_joint_maps_show_strangers_apart_from_classes():
+    points, labels = RNG.standard_normal((60, 2)), np.arange(60) % 3
+    foreign = np.arange(60) >= 40
+    fig = plots.joint_maps({"PCA": points, "t-SNE": points}, labels, list("xyz"), foreign)
+    drawn = [sum(len(c.get_offsets()) for c in ax.collections) for ax in fig.axes]
+    assert drawn == [60, 60] and "40 known images of 3 classes and 20 strangers" in fig.alt
+    with pytest.raises(ValueError, match="some, not all"):
+        plots.joint_maps({"PCA": points}, labels, list("xyz"), np.zeros(60, dtype=bool))
+    with pytest.raises(ValueError, match=r"has shape \(59, 2\)"):
+        plots.joint_maps({"PCA": points[1:]}, labels, list("xyz"), foreign)

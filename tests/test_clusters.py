@@ -8,6 +8,7 @@ import torch
 from sklearn.metrics import silhouette_samples
 
 from latentlab import evaluation as ev
+from latentlab import plots
 
 RNG = np.random.default_rng(0)
 LABELS = np.repeat(np.arange(4), [50, 40, 30, 20])
@@ -20,7 +21,7 @@ def test_k_means_finds_separate_groups_largest_first():
     for c in range(4):
         assert np.allclose(found.centres[c], GROUPS[found.cluster.numpy() == c].mean(0), atol=1e-4)
     assert torch.equal(found.cluster, ev.k_means(GROUPS, 4, seed=3).cluster)
-    assert ev.agreement(found.cluster, LABELS) == pytest.approx({"nmi": 1, "ari": 1, "matched": 1})
+    assert ev.cluster_agreement(found.cluster, LABELS) == pytest.approx({"nmi": 1, "ari": 1, "matched": 1})
 
 
 def test_confusion_counts_rows():
@@ -31,7 +32,7 @@ def test_confusion_counts_rows():
 def test_agreement_is_what_the_definitions_say():
     cluster, labels = RNG.integers(0, 3, 60), RNG.integers(0, 3, 60)
     cluster[:40] = (labels[:40] + 1) % 3  # other numbers, mostly the same partition
-    found = ev.agreement(cluster, labels)
+    found = ev.cluster_agreement(cluster, labels)
     # adjusted Rand index from the pairs themselves
     pairs = list(combinations(range(60), 2))
     same = np.array([(cluster[i] == cluster[j], labels[i] == labels[j]) for i, j in pairs])
@@ -42,7 +43,7 @@ def test_agreement_is_what_the_definitions_say():
     entropy = [-(p * np.log(p)).sum() for p in (joint.sum(0), joint.sum(1), joint[joint > 0])]
     assert found["nmi"] == pytest.approx((entropy[0] + entropy[1] - entropy[2]) / ((entropy[0] + entropy[1]) / 2))
     assert found["matched"] == pytest.approx(max(np.mean(np.array(p)[cluster] == labels) for p in permutations(range(3))))
-    chance = ev.agreement(RNG.integers(0, 3, 5000), RNG.integers(0, 3, 5000))
+    chance = ev.cluster_agreement(RNG.integers(0, 3, 5000), RNG.integers(0, 3, 5000))
     assert abs(chance["ari"]) < 0.01 and chance["nmi"] < 0.01
 
 
@@ -59,8 +60,8 @@ def test_silhouette_is_scikit_learns_and_samples_many_rows():
         (lambda: ev.k_means(np.where(GROUPS > 9, np.nan, GROUPS), 4), "NaN or infinity"),
         (lambda: ev.k_means(GROUPS[:3], 10), "10 clusters of 3 rows"),
         (lambda: ev.k_means(np.tile(GROUPS[:5], (200, 1)), 10), "Only 5 rows are different"),
-        (lambda: ev.agreement(LABELS, np.zeros(140, dtype=int)), "All 140 rows are of class 0"),
-        (lambda: ev.agreement(LABELS[:-1], LABELS), "one label for each of the 139 rows"),
+        (lambda: ev.cluster_agreement(LABELS, np.zeros(140, dtype=int)), "All 140 rows are of class 0"),
+        (lambda: ev.cluster_agreement(LABELS[:-1], LABELS), "one label for each of the 139 rows"),
         (lambda: ev.silhouette(GROUPS, np.zeros(140, dtype=int)), "1 groups of 140 rows"),
         (lambda: ev.silhouette(GROUPS, LABELS[1:]), "groups has shape"),
     ],
@@ -68,3 +69,24 @@ def test_silhouette_is_scikit_learns_and_samples_many_rows():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_maps_show_every_point_twice_and_the_centres_as_discs():
+    found = ev.k_means(GROUPS, 4)
+    fig = plots.cluster_maps(GROUPS[:, :2], found.cluster, LABELS, list("abcd"), found.centres[:, :2])
+    for ax in fig.axes:
+        assert sum(len(c.get_offsets()) for c in ax.collections) == 140 + 4  # and the centres
+    assert "140 images in one map, once coloured by 4 clusters, once by 4 classes" in fig.alt
+    with pytest.raises(ValueError, match="3 clusters|for 4 clusters"):
+        plots.cluster_maps(GROUPS[:, :2], found.cluster, LABELS, list("abcd"), found.centres[:3, :2])
+    with pytest.raises(ValueError, match=r"expected \(n, 2\)"):
+        plots.cluster_maps(GROUPS, found.cluster, LABELS, list("abcd"))
+
+
+def test_the_table_shows_every_count():
+    counts = ev.confusion([0, 0, 0, 1], [0, 0, 1, 1]).numpy()
+    fig = plots.cluster_table(counts, ["cat", "dog"])
+    assert sorted(text.get_text() for text in fig.axes[0].texts) == ["1", "1", "2"]  # a zero stays empty
+    assert "1 ≈ 67 % and 2 ≈ 100 %" in fig.alt
+    with pytest.raises(ValueError, match="one column for each class"):
+        plots.cluster_table(counts, ["cat"])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from latentlab import evaluation as ev
+from latentlab import plots
 
 RNG = np.random.default_rng(0)
 
@@ -150,3 +151,31 @@ def test_ratio_to_chance_is_zero_for_shared_and_one_for_unrelated_traits():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(RNG.standard_normal((30, 4)))
+
+
+def pictures(*shape):
+    return RNG.integers(0, 256, (*shape, 3, 32, 32)).astype(np.uint8)
+
+
+def test_the_grid_frames_the_querys_class_and_says_how_many():
+    near_same, far_same = np.eye(4, 5, dtype=bool), np.zeros((4, 5), dtype=bool)
+    near_same[0], far_same[3, 2] = True, True
+    fig = plots.retrieval_grid(pictures(4), pictures(4, 5), pictures(4, 5), near_same, far_same, list("abcd"), title="VICReg")
+    assert len(fig.axes[0].patches) == 9  # 8 near, 1 far
+    assert "≈ 40 % of the nearest, ≈ 5 % of the furthest" in fig.alt and fig.alt.startswith("VICReg. 4 queries")
+    with pytest.raises(ValueError, match="one mark for each picture"):
+        plots.retrieval_grid(pictures(4), pictures(4, 5), pictures(4, 5), near_same[:3], far_same)
+    with pytest.raises(ValueError, match="differ in rows"):
+        plots.retrieval_grid(pictures(4), pictures(3, 5), pictures(4, 5), near_same, far_same)
+    with pytest.raises(ValueError, match="3 titles for 4 queries"):
+        plots.retrieval_grid(pictures(4), pictures(4, 5), pictures(4, 5), near_same, far_same, list("abc"))
+
+
+def test_the_grid_shows_every_picture_where_it_belongs():
+    queries, near, far = (np.full(shape, value, np.uint8) for shape, value in
+                          (((1, 3, 32, 32), 10), ((1, 2, 3, 32, 32), 100), ((1, 3, 3, 32, 32), 200)))  # fmt: skip
+    near[0, 1], far[0, 2] = 150, 240
+    fig = plots.retrieval_grid(queries, near, far, np.zeros((1, 2)), np.zeros((1, 3)))
+    canvas = fig.axes[0].images[0].get_array()[18, :, 0]
+    runs = [int(v) for i, v in enumerate(canvas) if v != 250 and (i == 0 or canvas[i - 1] != v)]
+    assert runs == [10, 100, 150, 200, 200, 240]

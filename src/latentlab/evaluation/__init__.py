@@ -1,7 +1,7 @@
 """Measurements: arrays in, numbers out. Nothing here knows a model."""
 
 from latentlab.evaluation.anomaly import Detection, detection, knn_score, most_anomalous
-from latentlab.evaluation.clusters import Clustering, agreement, confusion, k_means, silhouette
+from latentlab.evaluation.clusters import Clustering, cluster_agreement, confusion, k_means, silhouette
 from latentlab.evaluation.intervals import Difference, Score, Spread, paired_difference, spread, wilson
 from latentlab.evaluation.maps import (
     SeedSpread,
@@ -23,6 +23,7 @@ from latentlab.evaluation.retrieval import (
     standing,
     twins,
 )
+from latentlab.evaluation.spectrum import effective_rank, spectrum
 from latentlab.evaluation.traits import border_colour, readable, stroke_width, traits
 
 __all__ = [
@@ -33,11 +34,12 @@ __all__ = [
     "Score",
     "SeedSpread",
     "Spread",
-    "agreement",
     "border_colour",
+    "cluster_agreement",
     "confusion",
     "detection",
     "distance_from_mean",
+    "effective_rank",
     "explained_variance",
     "in_every_list",
     "k_means",
@@ -59,6 +61,7 @@ __all__ = [
     "readable",
     "seed_spread",
     "silhouette",
+    "spectrum",
     "spread",
     "standing",
     "stroke_width",

@@ -52,7 +52,7 @@ def confusion(cluster: Array, labels: Array) -> Tensor:
     return counts.view(len(groups), len(classes))
 
 
-def agreement(cluster: Array, labels: Array) -> dict[str, float]:
+def cluster_agreement(cluster: Array, labels: Array) -> dict[str, float]:
     """How well clusters (n,) match classes (n,), whatever their numbers.
 
     "nmi"       mutual information by the mean of both entropies, in [0, 1]; 0 for independent, 1 for the same partition
