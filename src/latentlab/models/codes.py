@@ -18,7 +18,7 @@ class CodeTable(nn.Module):
         self.weight = nn.Parameter(torch.randn(rows, copies, dim, generator=generator) * (spread / stride))
 
     def forward(self, rows: Tensor) -> Tensor:
-        # an embedding, not an index: its gradient is added up ten times as fast on a CPU
+        # an embedding, not an index: its gradient is ten times as fast on a CPU
         picked = F.embedding(rows, self.weight.flatten(1))  # (b, copies·dim)
         return picked.view(len(rows), *self.weight.shape[1:]) * self.stride  # (b, copies, dim)
 
@@ -31,7 +31,8 @@ class Decoder(nn.Module):
     """Codes z (b, dim) → pictures (b, channels, side, side), around [0, 1]: one linear layer, two steps up in size.
 
     A linear layer `first` makes maps of a quarter of the side; twice a convolution and a rearrangement of its channels into
-    2×2 pixels double the side. Because `first` is linear, any invertible linear change of the codes can be undone in it (`recipes.latent.recode`).
+    2×2 pixels double the side. As `first` is linear, any invertible linear change of the codes can be undone in it
+    (`recipes.latent.recode`).
     Raises ValueError unless the side is a multiple of four.
     """
 

@@ -39,8 +39,8 @@ class Settings:
     neighbours: int = 5  # for the graph
     weights: VICRegWeights = field(default_factory=VICRegWeights)
     error_weight: float = 100.0  # of the view error, a mean over pixels, beside VICReg's terms
-    stride: float = 10.0  # codes move so many times faster than the decoder's weights
-    budget: Budget = field(default_factory=lambda: Budget(epochs=24, batch=256, learning_rate=5e-3, weight_decay=0.0))
+    stride: float = 30.0  # codes move so many times faster than the decoder's weights
+    budget: Budget = field(default_factory=lambda: Budget(epochs=24, batch=256, learning_rate=2e-3, weight_decay=0.0))
 
 
 _cifar = Settings(data="cifar10", images=10_000, views=Views(32, scale=(0.2, 1.0), mix=0.3), width=64)
@@ -259,7 +259,7 @@ def recode(codes: Codes, matrix: Tensor) -> Codes:
 
 
 def whitening(z: Tensor, spread: float = 1.0) -> Tensor:
-    """The matrix A (dim, dim) for which z·A has covariance spread²·I; z (n, dim). Raises ValueError if z fills fewer dimensions."""
+    """The matrix A (dim, dim) for which z·A has covariance spread²·I; raises ValueError if z (n, dim) fills fewer."""
     values, vectors = torch.linalg.eigh(covariance_matrix(z.double()))  # (dim,), (dim, dim)
     if values[0] <= 1e-12 * values[-1]:
         raise ValueError(f"The {len(z)} codes do not fill their {z.shape[1]} dimensions; only more images than dimensions can.")
@@ -274,28 +274,30 @@ class Cost:
     """What has to be kept for n images, and what a new image's code costs. Exact numbers, not times."""
 
     numbers: int  # weights and codes
-    passes: int | None  # network passes for one new code, a backward pass counted as two; None: no code can be had
+    passes: int | None  # passes through the network for one new code, forward or backward; None: no code can be had
     multiplications: int | None  # multiply-adds of these passes
 
 
 def multiplications(network: nn.Module, example: Tensor) -> int:
     """Multiply-adds of one forward pass of `network` for one sample; `example` is a batch (b, …)."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.eval()(example)
+        network(example)
     return counter.get_total_flops() // 2 // len(example)
 
 
 def encoder_cost(encoder: nn.Module, example: Tensor) -> Cost:
-    """An encoder: its weights, however many images there are, and one pass for a new one."""
-    return Cost(sum(p.numel() for p in encoder.parameters()), 1, multiplications(encoder, example))
+    """An encoder: its weights, however many images there are, and one forward pass for a new one."""
+    return Cost(sum(p.numel() for p in encoder.parameters()), 1, multiplications(copy.deepcopy(encoder).eval(), example))
 
 
-def code_cost(images: int, dim: int, *, codes_per_image: int = 1, decoder: Decoder | None = None, steps: int = 100) -> Cost:
-    """Free codes: images · codes_per_image · dim numbers and the decoder's; a new image: `steps` forward and backward passes."""
-    numbers = images * codes_per_image * dim
+def code_cost(images: int, dim: int = 128, *, per_image: int = 1, decoder: Decoder | None = None, steps: int = 100) -> Cost:
+    """Free codes: images · per_image · dim numbers and the decoder's weights, if there is one.
+
+    A new image takes `steps` passes forward and as many back to its code, each with the multiply-adds of a forward pass
+    (the gradients of the frozen weights are not needed); without a decoder it cannot get a code.
+    """
+    numbers = images * per_image * dim
     if decoder is None:
         return Cost(numbers, None, None)
-    # forward 1 + backward 2: one for the gradient of the layer's input, one for that of its weights, which is not needed here
     weights = sum(p.numel() for p in decoder.parameters())
-    passes = 3 * steps
-    return Cost(numbers + weights, passes, passes * multiplications(decoder, torch.zeros(1, dim)))
+    return Cost(numbers + weights, 2 * steps, 2 * steps * multiplications(decoder, torch.zeros(1, dim)))
