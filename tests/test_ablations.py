@@ -21,6 +21,7 @@ def small_shelf(tmp_path, monkeypatch, few):
     tiny = vicreg.Settings(widths=(4, 4), projector=(8, 8), budget=Budget(epochs=1, batch=16))
     monkeypatch.setitem(ablations.PRESETS, "quick", tiny)
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
+    monkeypatch.setattr(shelf, "HERE", tmp_path)
     return tmp_path / "checkpoints" / "quick"
 
 

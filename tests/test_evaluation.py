@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binom, binomtest
+from scipy.stats import binom, binomtest, ttest_1samp
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -262,3 +262,10 @@ def test_map_quality_says_what_is_wrong(rows, labels, k, message):
         ev.map_quality(rows, rows, labels, k)
     with pytest.raises(ValueError, match="same samples"):
         ev.map_quality(rows[1:], rows, labels, k)
+
+
+def test_spread_gives_the_student_interval():
+    values = [70.0, 72.0, 74.0]
+    low, high = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert ev.spread(values).interval == pytest.approx((low, high))
+    assert ev.spread(values).row("VICReg") == pytest.approx(("VICReg", 72.0, low, high))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import torch
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest, norm, t
 from torch import Tensor
 
 from latentlab.evaluation.arrays import Array
@@ -35,6 +35,16 @@ class Spread:
     mean: float
     sd: float
     n: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval for the mean over all seeds, by Student's t: wide for few seeds, NaN for one."""
+        half = float(t.ppf(0.975, self.n - 1)) * self.sd / sqrt(self.n)
+        return self.mean - half, self.mean + half
+
+    def row(self, name: str) -> tuple[str, float, float, float]:
+        """(name, mean, low, high): one row of `plots.accuracy_bars` when the values are percentages."""
+        return name, self.mean, *self.interval
 
     def __str__(self) -> str:
         return f"{self.mean:.4g} ± {self.sd:.2g} ({self.n} seeds)"

@@ -32,9 +32,13 @@ class Shelved:
     seed: int
 
 
+HERE = Path(__file__).resolve().parents[3] / "data"  # of the clone this file lies in
+
+
 def path_of(name: str, seed: int, preset: str) -> Path:
-    """Where a trained encoder lies."""
-    return data_root() / "checkpoints" / preset / f"{name}-{seed}.safetensors"
+    """Where a trained encoder lies, or will lie: in the data folder, or among the committed ones of this clone."""
+    places = [root / "checkpoints" / preset / f"{name}-{seed}.safetensors" for root in (data_root(), HERE)]
+    return next((place for place in places if place.exists()), places[0])
 
 
 def take(name: str, seed: int, preset: str, *, device: torch.device | str = "cpu", train: Dataset | None = None) -> Shelved:
