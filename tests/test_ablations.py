@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from latentlab.__main__ import main
 from latentlab.data import load
 from latentlab.recipes import ablations, shelf, vicreg
-from latentlab.training import Budget, CheckpointError
+from latentlab.training import Budget, CheckpointError, checksum
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,19 @@ def test_a_damaged_encoder_is_reported_and_left_alone(small_shelf, few):
     assert path.read_bytes() == raw
 
 
+def test_the_whole_shelf_is_filled_by_one_command(small_shelf, few, monkeypatch, capsys):
+    monkeypatch.setattr(shelf, "load", lambda name, split: few)
+    assert main(["shelf", "--variants", "no-variance", "no-covariance"]) == 0
+    names = sorted(p.name for p in small_shelf.iterdir())
+    assert names == ["no-covariance-0.safetensors", *(f"no-variance-{i}.safetensors" for i in range(3))]
+    before = checksum(shelf.take("no-covariance", 0, "quick", train=few).encoder)
+    (small_shelf / names[0]).write_bytes(b"broken")
+    assert main(["shelf", "--variants", "no-covariance"]) == 1
+    assert "damaged" in capsys.readouterr().err
+    assert main(["shelf", "--variants", "no-covariance", "--again"]) == 0
+    assert checksum(shelf.take("no-covariance", 0, "quick", train=few).encoder) == before  # same seed, same machine: same weights
+
+
 def test_an_encoder_made_of_other_data_or_settings_is_reported(small_shelf, few, monkeypatch):
     shelf.take("vicreg", 0, "quick", train=few)
     with pytest.raises(CheckpointError, match="other data"):
@@ -108,8 +122,6 @@ def test_an_encoder_made_of_other_data_or_settings_is_reported(small_shelf, few,
 @pytest.mark.parametrize("name", ablations.VARIANTS)
 def test_the_committed_encoders_are_whole_and_belong_to_the_present_settings(name, capsys):
     train = load("shapes10", "train")
-    for seed in shelf.SEEDS:
-        assert shelf.path_of(name, seed, "quick").exists()
-        shelved = shelf.take(name, seed, "quick", train=train)
+    for seed, shelved in enumerate(shelf.take_all(name, "quick", train=train)):
         assert shelved.seed == seed and len(shelved.curves["loss"]) == 780
     assert capsys.readouterr().out == ""

@@ -58,7 +58,7 @@ def evaluate(given: argparse.Namespace) -> None:
 
 def fill(given: argparse.Namespace) -> None:
     """Train the encoders that notebooks share."""
-    shelf.fill(given.preset, given.variants, given.seeds, again=given.again, device=given.device)
+    shelf.fill(given.preset, given.variants, again=given.again, device=given.device)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -86,7 +86,6 @@ def parser() -> argparse.ArgumentParser:
     shared = commands.add_parser("shelf", parents=[common], help="train the encoders that notebooks 02 and 03 share")
     shared.add_argument("--preset", default="quick", choices=list(ablations.PRESETS))
     shared.add_argument("--variants", nargs="+", default=list(ablations.VARIANTS), choices=list(ablations.VARIANTS), metavar="NAME")
-    shared.add_argument("--seeds", nargs="+", type=int, default=list(shelf.SEEDS))
     shared.add_argument("--again", action="store_true", help="train those that exist, too")
     shared.set_defaults(call=fill)
     return top

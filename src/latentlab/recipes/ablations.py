@@ -24,12 +24,13 @@ class Variant:
     partner: str = "same"  # whose second view: the image's own, a neighbour's, a random image's, one of the same class
     variance: float = 25.0  # μ, the weight of the variance term
     covariance: float = 1.0  # ν, the weight of the covariance term
+    seeds: int = 3  # how many networks the course trains of it
 
 
 VARIANTS: dict[str, Variant] = {
     "vicreg": Variant(),
     "no-variance": Variant(variance=0.0),
-    "no-covariance": Variant(covariance=0.0),
+    "no-covariance": Variant(covariance=0.0, seeds=1),
     "ngn": Variant(augment=False, partner="neighbour"),  # the coursework's "no generated neighbours"
     "augmented-neighbour": Variant(partner="neighbour"),
     "image-itself": Variant(augment=False),

@@ -18,8 +18,6 @@ from . import vicreg
 from .ablations import VARIANTS, agreement, partners, settings
 from .represent import represent
 
-SEEDS = (0, 1, 2)
-
 
 @dataclass(frozen=True)
 class Shelved:
@@ -86,10 +84,17 @@ def _made_of(chosen: vicreg.Settings, train: Dataset) -> dict[str, str]:
     return {"settings": json.dumps(vicreg.as_dict(chosen), sort_keys=True), "data": train.checksum}
 
 
-def fill(preset: str, names: list[str], seeds: list[int], *, again: bool = False, device: torch.device | str = "cpu") -> None:
+def take_all(
+    name: str, preset: str, *, device: torch.device | str = "cpu", train: Dataset | None = None
+) -> list[Shelved]:
+    """`take` for every seed of a variant."""
+    return [take(name, seed, preset, device=device, train=train) for seed in range(VARIANTS[name].seeds)]
+
+
+def fill(preset: str, names: list[str], *, again: bool = False, device: torch.device | str = "cpu") -> None:
     """Train every encoder that is missing (all of them with `again`), and say where each lies."""
-    for seed in seeds:
-        for name in names:
+    for name in names:
+        for seed in range(VARIANTS[name].seeds):
             path = path_of(name, seed, preset)
             if again:
                 path.unlink(missing_ok=True)
