@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
         other.set_defaults(call=call)
     shared = commands.add_parser("shelf", parents=[common], help="train the encoders that notebooks 02 and 03 share")
     shared.add_argument("--preset", default="quick", choices=list(ablations.PRESETS))
-    shared.add_argument("--variants", nargs="+", default=list(ablations.VARIANTS), choices=list(ablations.VARIANTS), metavar="NAME")
+    names = list(ablations.VARIANTS)
+    shared.add_argument("--variants", nargs="+", default=names, choices=names, metavar="NAME")
     shared.add_argument("--again", action="store_true", help="train those that exist, too")
     shared.set_defaults(call=fill)
     return top

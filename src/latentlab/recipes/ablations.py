@@ -13,6 +13,7 @@ from latentlab.training.loop import generator_for
 from . import vicreg
 
 PARTNERS = ("same", "neighbour", "random", "class")
+SEEDS = (0, 1, 2)
 TOP = 3  # partners an image has; one of them is drawn in every step
 
 
@@ -24,13 +25,13 @@ class Variant:
     partner: str = "same"  # whose second view: the image's own, a neighbour's, a random image's, one of the same class
     variance: float = 25.0  # μ, the weight of the variance term
     covariance: float = 1.0  # ν, the weight of the covariance term
-    seeds: int = 3  # how many networks the course trains of it
+    seeds: tuple[int, ...] = SEEDS  # one network each
 
 
 VARIANTS: dict[str, Variant] = {
     "vicreg": Variant(),
     "no-variance": Variant(variance=0.0),
-    "no-covariance": Variant(covariance=0.0, seeds=1),
+    "no-covariance": Variant(covariance=0.0, seeds=SEEDS[:1]),
     "ngn": Variant(augment=False, partner="neighbour"),  # the coursework's "no generated neighbours"
     "augmented-neighbour": Variant(partner="neighbour"),
     "image-itself": Variant(augment=False),
