@@ -2,6 +2,7 @@
 
 from latentlab.evaluation.anomaly import Detection, detection, knn_score, most_anomalous
 from latentlab.evaluation.clusters import Clustering, cluster_agreement, confusion, k_means, silhouette
+from latentlab.evaluation.correlation import Correlation, correlation_matrix, measure_correlation
 from latentlab.evaluation.intervals import Difference, Score, Spread, paired_difference, spread, wilson
 from latentlab.evaluation.maps import (
     SeedSpread,
@@ -14,6 +15,7 @@ from latentlab.evaluation.maps import (
 )
 from latentlab.evaluation.neighbours import knn, knn_accuracy, knn_leave_one_out, neighbours, vote
 from latentlab.evaluation.probe import ProbeResult, linear_probe, linear_probe_converged
+from latentlab.evaluation.reconstruction import explained_components, pca_errors
 from latentlab.evaluation.retrieval import (
     distance_from_mean,
     in_every_list,
@@ -28,6 +30,7 @@ from latentlab.evaluation.traits import border_colour, readable, stroke_width, t
 
 __all__ = [
     "Clustering",
+    "Correlation",
     "Detection",
     "Difference",
     "ProbeResult",
@@ -37,9 +40,11 @@ __all__ = [
     "border_colour",
     "cluster_agreement",
     "confusion",
+    "correlation_matrix",
     "detection",
     "distance_from_mean",
     "effective_rank",
+    "explained_components",
     "explained_variance",
     "in_every_list",
     "k_means",
@@ -50,11 +55,13 @@ __all__ = [
     "linear_probe",
     "linear_probe_converged",
     "map_quality",
+    "measure_correlation",
     "most_anomalous",
     "neighbour_overlap",
     "neighbours",
     "occurrences",
     "paired_difference",
+    "pca_errors",
     "pca_map",
     "precision",
     "ratio_to_chance",

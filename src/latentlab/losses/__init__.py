@@ -10,6 +10,7 @@ from .circular import (
     cosine_loss,
     resultant_length,
 )
+from .reconstruction import reconstruction_error, squared_error
 from .vicreg import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
 
 __all__ = [
@@ -24,8 +25,10 @@ __all__ = [
     "covariance",
     "covariance_matrix",
     "invariance",
+    "reconstruction_error",
     "resultant_length",
     "spread",
+    "squared_error",
     "variance",
     "vicreg",
 ]

@@ -5,7 +5,9 @@ from latentlab.plots.clusters import cluster_maps, cluster_table
 from latentlab.plots.curves import accuracy_bars, lines, loss_curves
 from latentlab.plots.grids import image_grid, view_grid
 from latentlab.plots.maps import map_pair
+from latentlab.plots.matrices import matrices
 from latentlab.plots.retrieval import retrieval_grid
+from latentlab.plots.strips import slider, strips
 from latentlab.plots.style import MARKERS, PALETTE, approx, describe, show, styled, use_style
 
 __all__ = [
@@ -21,10 +23,13 @@ __all__ = [
     "lines",
     "loss_curves",
     "map_pair",
+    "matrices",
     "retrieval_grid",
     "roc_curves",
     "score_histograms",
     "show",
+    "slider",
+    "strips",
     "styled",
     "use_style",
     "view_grid",
