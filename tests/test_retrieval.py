@@ -177,5 +177,5 @@ def test_the_grid_shows_every_picture_where_it_belongs():
     near[0, 1], far[0, 2] = 150, 240
     fig = plots.retrieval_grid(queries, near, far, np.zeros((1, 2)), np.zeros((1, 3)))
     canvas = fig.axes[0].images[0].get_array()[18, :, 0]
-    runs = [int(v) for i, v in enumerate(canvas) if v != 250 and (i == 0 or canvas[i - 1] != v)]
-    assert runs == [10, 100, 150, 200, 200, 240]
+    runs = [int(v) for i, v in enumerate(canvas) if v < 245 and (i == 0 or canvas[i - 1] != v)]
+    assert np.allclose(runs, [10, 100, 150, 200, 200, 240], atol=1)  # a page is reduced to 256 colours

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from latentlab.plots.style import BACKGROUND, FAINT, INK, LINES, MARKERS, PALETTE, approx, describe, listed, styled
+from latentlab.plots.style import FAINT, INK, LINES, MARKERS, PALETTE, approx, describe, listed, styled
 
 Scores = tuple[Sequence[float], Sequence[float]]
 
@@ -105,7 +105,7 @@ def joint_maps(
         for chunk in np.array_split(order, 6):
             for c in range(len(classes)):
                 rows = chunk[truth[chunk] == c]
-                ax.scatter(*spots[rows].T, s=size, c=PALETTE[c], marker=MARKERS[c], linewidths=0.2, edgecolors=BACKGROUND)
+                ax.scatter(*spots[rows].T, s=size, c=PALETTE[c], marker=MARKERS[c], linewidths=0)
         ax.set(title=name, xlabel="first map coordinate (no unit)", xticks=[], yticks=[])
     panels[0].set_ylabel("second map coordinate (no unit)")
     handles = [panels[0].scatter([], [], s=30, c=PALETTE[c], marker=MARKERS[c], label=n) for c, n in enumerate(classes)]

@@ -35,7 +35,7 @@ def cluster_maps(
         for chunk in np.array_split(order, 6):
             for c in range(len(names)):
                 rows = chunk[marks[chunk] == c]
-                ax.scatter(*spots[rows].T, s=size, c=PALETTE[c], marker=MARKERS[c], linewidths=0.2, edgecolors=BACKGROUND)
+                ax.scatter(*spots[rows].T, s=size, c=PALETTE[c], marker=MARKERS[c], linewidths=0)
         handles = [ax.scatter([], [], s=30, c=PALETTE[c], marker=MARKERS[c], label=n) for c, n in enumerate(names)]
         for c, (x, y) in enumerate(centres if centres is not None else ()):
             ax.scatter(x, y, s=170, c=BACKGROUND, edgecolors=INK, linewidths=1.2, zorder=3)

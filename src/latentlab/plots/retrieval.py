@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from latentlab.plots.grids import Images, _as_colour
 from latentlab.plots.style import INK, PALETTE, approx, describe, styled
@@ -40,7 +41,7 @@ def retrieval_grid(
     ground = np.array([250, 250, 248], dtype=np.uint8)  # the figure's own
     wide, high = w + GAP, h + GAP
     starts = [0, wide + 2 * GAP, (1 + close.shape[1]) * wide + 4 * GAP]  # a wider gap between the three groups
-    canvas = np.empty((m * high, starts[2] + distant.shape[1] * wide, 3), dtype=np.uint8)
+    canvas = np.empty((m * high, starts[2] + distant.shape[1] * wide + GAP, 3), dtype=np.uint8)
     canvas[:] = ground
     places = []
     for block, first in zip((asked, close, distant), starts, strict=True):
@@ -49,6 +50,8 @@ def retrieval_grid(
                 x, y = first + j * wide + GAP // 2, i * high + GAP // 2
                 canvas[y : y + h, x : x + w] = block[i, j]
                 places.append((i, j, x, y) if first else None)
+    # A page of noisy pictures is a large file. With the 256 colours that suit it best it is a quarter of the size.
+    canvas = np.asarray(Image.fromarray(canvas).quantize(256, dither=Image.Dither.NONE).convert("RGB"))
     left, above = 0.2 + 0.085 * max(map(len, row_titles), default=0), 0.3 + 0.3 * bool(title)  # inches
     size = (left + canvas.shape[1] * ZOOM / DPI, above + canvas.shape[0] * ZOOM / DPI)
     fig = Figure(figsize=size, dpi=DPI)

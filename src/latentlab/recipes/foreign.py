@@ -1,10 +1,23 @@
 """Foreign images at the encoder's door: grey digits brought to the size and the channels that an encoder was trained on."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 WAYS = ("pad", "resize")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which images are foreign."""
+
+    data: str = "digits"
+    split: str = "test"
+
+
+PRESETS = {"quick": Settings(), "cpu": Settings("mnist"), "gpu": Settings("mnist")}
 
 
 def to_input(images: Tensor, side: int = 32, channels: int = 3, how: str = "pad") -> Tensor:
