@@ -265,3 +265,12 @@ def test_figures_are_not_registered_with_pyplot():
     code = "import latentlab.plots as p, sys; p.accuracy_bars([('a', 5., 4, 6)]); print('matplotlib.pyplot' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
+
+
+def test_a_bar_without_an_interval_stands_alone_and_wins_nothing():
+    nan = float("nan")
+    fig = plots.accuracy_bars([("one seed", 90.0, nan, nan), ("three seeds", 50.0, 49.0, 51.0)])
+    assert "one seed ≈ 90.0 %" in fig.alt and "Highest" not in fig.alt
+    assert len(fig.axes[0].containers) == 3  # two bars, one interval
+    with_interval = plots.accuracy_bars([("one", 90.0, 89.0, 91.0), ("other", 50.0, 49.0, 51.0)])
+    assert "Highest: one." in with_interval.alt

@@ -93,7 +93,7 @@ Row = tuple[str, float, float, float]
 def _winner(rows: Sequence[Row]) -> str:
     """The best row, if its interval is clear of the next one's by more than their widths: else nothing is claimed."""
     best, *others = sorted(rows, key=lambda row: -row[1])
-    if not others:
+    if not others or not np.isfinite([row[2:] for row in rows]).all():
         return ""
     gap = best[2] - max(row[3] for row in others)
     width = (best[3] - best[2]) + max(row[3] - row[2] for row in others)
@@ -107,22 +107,25 @@ def accuracy_bars(
 ) -> Figure:  # fmt: skip
     """Horizontal bars with intervals. rows: (name, accuracy, low, high), all in percent, drawn from top to bottom.
 
-    reference: names and values of dashed lines, e.g. {"report": 72.42, "chance": 10}. Raises ValueError for no rows or NaN.
+    low and high NaN: a single value, without an interval. reference: names and values of dashed lines, e.g. {"report": 72.42}.
+    Raises ValueError for no rows, or an accuracy that is NaN.
     """
-    if not rows or not np.isfinite([row[1:] for row in rows]).all():
+    if not rows or not np.isfinite([row[1] for row in rows]).all():
         raise ValueError("Accuracy bars need at least one row (name, accuracy, low, high) of finite percentages.")
+    known = [row if np.isfinite(row[3] - row[2]) else (row[0], row[1], row[1], row[1]) for row in rows]
     references = dict([reference] if isinstance(reference, tuple) else reference or {})
     fig = Figure(figsize=(7.2, 0.42 * len(rows) + 1.3 + 0.3 * bool(references)), layout="constrained")
     ax = fig.add_subplot()
-    for i, (_, value, low, high) in enumerate(rows):
+    for i, (_, value, low, high) in enumerate(known):
         ax.barh(i, value, height=0.62, color=PALETTE[0], alpha=0.85)
-        ax.errorbar(value, i, xerr=[[max(0, value - low)], [max(0, high - value)]], color=INK, capsize=3, linewidth=1.2)
+        if high > low:
+            ax.errorbar(value, i, xerr=[[max(0, value - low)], [max(0, high - value)]], color=INK, capsize=3, linewidth=1.2)
         ax.annotate(f"{value:.1f}", (high, i), xytext=(5, 0), textcoords="offset points", va="center", fontweight="bold",
                     bbox={"boxstyle": "round,pad=0.1", "fc": "#FAFAF8", "ec": "none"})  # fmt: skip
     for i, (name, value) in enumerate(references.items()):
         ax.axvline(value, color=PALETTE[1 + i], linestyle=LINES[1 + i % 3], label=f"{name}: {value:.4g}", zorder=1.5)
     ax.set_yticks(range(len(rows)), [row[0] for row in rows])
-    ax.set(xlabel=f"{label}, with 95 % intervals", xlim=(0, 1.09 * max([*(row[3] for row in rows), *references.values()])))
+    ax.set(xlabel=f"{label}, with 95 % intervals", xlim=(0, 1.09 * max([*(row[3] for row in known), *references.values()])))
     if "%" in label:
         ax.set_xticks([tick for tick in range(0, 101, 20) if tick <= ax.get_xlim()[1]])
     ax.set_ylim(len(rows) - 0.5, -0.5)

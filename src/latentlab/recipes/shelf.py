@@ -15,7 +15,7 @@ from latentlab.data import Dataset, data_root, load
 from latentlab.training import CheckpointError, load_weights, save_weights
 
 from . import vicreg
-from .ablations import SEEDS, VARIANTS, agreement, partners, settings
+from .ablations import SEEDS, VARIANTS, agreement, partners, seeds, settings
 from .represent import represent
 
 __all__ = ["SEEDS", "Shelved", "fill", "path_of", "take", "take_all"]
@@ -88,13 +88,13 @@ def _made_of(chosen: vicreg.Settings, train: Dataset) -> dict[str, str]:
 
 def take_all(name: str, preset: str, *, device: torch.device | str = "cpu", train: Dataset | None = None) -> list[Shelved]:
     """`take` for every seed of a variant."""
-    return [take(name, seed, preset, device=device, train=train) for seed in VARIANTS[name].seeds]
+    return [take(name, seed, preset, device=device, train=train) for seed in seeds(name, preset)]
 
 
 def fill(preset: str, names: list[str], *, again: bool = False, device: torch.device | str = "cpu") -> None:
     """Train every encoder that is missing (all of them with `again`), and say where each lies."""
     for name in names:
-        for seed in VARIANTS[name].seeds:
+        for seed in seeds(name, preset):
             path = path_of(name, seed, preset)
             if again:
                 path.unlink(missing_ok=True)

@@ -87,7 +87,7 @@ class ClassifierTask:
         self.network, self.frozen = network, frozen
         self.module = network.head if frozen else network
         self.images, self.labels, self.test = labelled.images, labelled.labels, test.first(min(len(test), settings.check_images))
-        self.samples = max(1, settings.steps // settings.checks) * settings.batch
+        self.samples = max(1, settings.steps // max(1, settings.checks)) * settings.batch
         rounds = -(-settings.steps * settings.batch // len(labelled))
         orders = [torch.randperm(len(labelled), generator=generator_for(seed, 7, r)) for r in range(rounds)]
         self.order, self.drawn = torch.cat(orders), 0
