@@ -92,7 +92,7 @@ def joint_maps(
     truth, strange = np.asarray(labels), np.asarray(foreign, dtype=bool)
     if len(classes) > len(PALETTE) or not 0 < strange.sum() < len(strange) or len(truth) != len(strange):
         raise ValueError(f"{strange.sum()} strangers among {len(truth)} images, {len(classes)} classes: expected some, not all.")
-    side = 3.7
+    side = 3.2
     fig = Figure(figsize=(side * len(maps) + 0.2, side + 0.9), layout="constrained")
     panels = fig.subplots(1, len(maps), squeeze=False)[0]
     order = np.random.default_rng(0).permutation(np.flatnonzero(~strange))  # no class lies on top of all others

@@ -61,14 +61,14 @@ def cluster_table(counts: np.ndarray, classes: Sequence[str], *, title: str = ""
     if table.ndim != 2 or table.shape[1] != len(classes) or table.sum() == 0:
         raise ValueError(f"Counts of shape {table.shape} for {len(classes)} classes: expected one column for each class.")
     k = len(table)
-    fig = Figure(figsize=(0.62 * len(classes) + 1.6, 0.34 * k + 1.5), layout="constrained")
+    fig = Figure(figsize=(0.5 * len(classes) + 1.2, 0.24 * k + 1.2), layout="constrained")
     ax = fig.add_subplot()
     ax.imshow(table, cmap="Blues", aspect="auto", vmin=0, vmax=1.3 * table.max())
     for i in range(k):
         for j in range(len(classes)):
             if table[i, j]:
                 dark = table[i, j] > 0.8 * table.max()
-                ax.text(j, i, f"{table[i, j]:,}", ha="center", va="center", fontsize=8, color="white" if dark else INK)
+                ax.text(j, i, f"{table[i, j]:,}", ha="center", va="center", fontsize=7, color="white" if dark else INK)
     ax.set_xticks(range(len(classes)), classes, rotation=40, ha="right")
     ax.set_yticks(range(k), [str(i + 1) for i in range(k)])
     ax.set(ylabel="cluster", title=title or "images of each class in each cluster")

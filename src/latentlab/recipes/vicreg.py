@@ -83,7 +83,7 @@ class VICRegTask:
         partners: Tensor | None = None,
     ):
         if partners is not None and (partners.ndim != 2 or len(partners) != len(train)):
-            raise ValueError(f"partners has shape {tuple(partners.shape)}; expected some indices for each of {len(train)} images.")
+            raise ValueError(f"partners has shape {tuple(partners.shape)}; expected indices (k) for each of {len(train)} images.")
         self.module, self.samples = network, len(train)
         self.images, self.partners = train.images.to(device), partners  # (n, c, h, w) uint8; (n, k) or None
         self.test_images = None if test is None else test.images[: settings.test_images].to(device)
