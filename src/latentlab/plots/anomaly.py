@@ -93,7 +93,7 @@ def joint_maps(
     if len(classes) > len(PALETTE) or not 0 < strange.sum() < len(strange) or len(truth) != len(strange):
         raise ValueError(f"{strange.sum()} strangers among {len(truth)} images, {len(classes)} classes: expected some, not all.")
     side = 3.2
-    fig = Figure(figsize=(side * len(maps) + 0.2, side + 0.9), layout="constrained")
+    fig = Figure(figsize=(side * len(maps) + 0.2, side + 1.1), layout="constrained")
     panels = fig.subplots(1, len(maps), squeeze=False)[0]
     order = np.random.default_rng(0).permutation(np.flatnonzero(~strange))  # no class lies on top of all others
     size = float(np.clip(9000 / len(truth), 5, 25))
@@ -110,7 +110,7 @@ def joint_maps(
     panels[0].set_ylabel("second map coordinate (no unit)")
     handles = [panels[0].scatter([], [], s=30, c=PALETTE[c], marker=MARKERS[c], label=n) for c, n in enumerate(classes)]
     handles.append(panels[0].scatter([], [], s=30, c=INK, marker="x", linewidths=0.7, label="strangers"))
-    fig.legend(handles=handles, loc="outside lower center", ncols=6)
+    fig.legend(handles=handles, loc="outside lower center", ncols=4)
     if title:
         fig.suptitle(title)
     alt = f"{(~strange).sum()} known images of {len(classes)} classes and {strange.sum()} strangers as points in {listed(maps)}."
