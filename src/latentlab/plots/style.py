@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 import matplotlib
 from matplotlib.figure import Figure
+from PIL import Image
 
 # The background is opaque and nearly white, so that a figure looks the same on a light and on a dark page.
 BACKGROUND = "#FAFAF8"
@@ -91,9 +92,11 @@ def describe(fig: Figure, alt: str) -> Figure:
 
 
 def png(fig: Figure) -> bytes:
-    """The figure as a PNG; the same figure gives the same bytes."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", metadata={"Software": None}, facecolor=fig.get_facecolor(), pil_kwargs={"optimize": True})
+    """The figure as a PNG of the 256 colours that suit it best, a third of the size; the same figure gives the same bytes."""
+    drawn, buffer = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", facecolor=fig.get_facecolor())
+    picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 
