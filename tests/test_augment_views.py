@@ -24,7 +24,7 @@ def test_presets(name, channels):
     assert torch.equal(images, bytes_of(16, channels))  # the images stay as they are
     generator = seeded()
     views(images, generator)
-    assert torch.equal(views(images, generator), view) == (name == "none")  # the next view is another one
+    assert torch.equal(views(images, generator), view) == name.startswith("none")  # the next view is another one
 
 
 def test_every_sample_has_its_own_parameters():
