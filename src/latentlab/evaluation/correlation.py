@@ -25,11 +25,6 @@ class Correlation:
         """det R, between 0 and 1."""
         return float(np.exp(self.log_determinant))
 
-    @property
-    def log_determinant_per_dim(self) -> float:
-        """log det R / d: comparable between sizes, as far as a measure of this kind can be."""
-        return self.log_determinant / self.dim
-
 
 def correlation_matrix(y: Array) -> np.ndarray:
     """Pearson correlations between the coordinates of y (n, d) → (d, d) float64, symmetric, ones on the diagonal.
