@@ -167,7 +167,7 @@ def test_many_at_once_equal_one_after_the_other():
 
 def test_finished_models_are_kept_and_damaged_ones_trained_again(tmp_path, monkeypatch, digits):
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
-    monkeypatch.setattr(autoencoder, "_data", lambda name: digits)
+    monkeypatch.setattr(autoencoder, "splits", lambda name: digits)
     settings = replace(SMALL, keep=True)
     model = autoencoder.Model(3)
     first = autoencoder._trained_state(model, settings, "cpu")
@@ -177,7 +177,7 @@ def test_finished_models_are_kept_and_damaged_ones_trained_again(tmp_path, monke
     assert all(torch.equal(first["network"][name], again["network"][name]) for name in first["network"])
     monkeypatch.undo()
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
-    monkeypatch.setattr(autoencoder, "_data", lambda name: digits)
+    monkeypatch.setattr(autoencoder, "splits", lambda name: digits)
     path.write_bytes(path.read_bytes()[:-5])
     third = autoencoder._trained_state(model, settings, "cpu")
     assert third["history"]["batches"] == first["history"]["batches"]

@@ -139,7 +139,7 @@ def train(
 
     train, test default to the two splits of `settings.data`. Raises ValueError for images that are not square.
     """
-    train, test = train or _data(settings.data)[0], test or _data(settings.data)[1]
+    train, test = train or splits(settings.data)[0], test or splits(settings.data)[1]
     channels, height, side = train.images.shape[1:]
     if height != side:
         raise ValueError(f"The autoencoder needs square images; {train.name} has {height}×{side}. Crop or scale them first.")
@@ -155,7 +155,7 @@ def train_all(models: Sequence[Model], settings: Settings, *, device: str = "cpu
     # the costliest first, so that no core waits for the last one
     jobs = [(model, settings, str(device)) for model in sorted(wanted, key=lambda m: -m.dim)]
     states = in_parallel(_trained_state, jobs, title=f"{len(jobs)} autoencoders", device=device, show=show)
-    channels, _, side = _data(settings.data)[0].images.shape[1:]
+    channels, _, side = splits(settings.data)[0].images.shape[1:]
     runs = {}
     for (model, *_), state in zip(jobs, states, strict=True):
         network = build(model, channels, side)
@@ -204,7 +204,7 @@ def _kept(model: Model, settings: Settings) -> Path | None:
     """Where a finished model lies: a name that changes with all that decides its weights."""
     if not settings.keep:
         return None
-    data = _data(settings.data)[0]
+    data = splits(settings.data)[0]
     start = checksum(build(model, data.images.shape[1], data.images.shape[2]))  # layers and first weights
     about = [asdict(model), asdict(settings.budget), data.checksum, start, torch.__version__]
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
@@ -212,5 +212,6 @@ def _kept(model: Model, settings: Settings) -> Path | None:
 
 
 @lru_cache(maxsize=2)
-def _data(name: str) -> tuple[Dataset, Dataset]:
+def splits(name: str) -> tuple[Dataset, Dataset]:
+    """Training and test images of a data set, kept for the next call."""
     return load(name, "train"), load(name, "test")

@@ -2,21 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latentlab.augment import to_float
-from latentlab.data import Dataset, load
+from latentlab.data import Dataset
 from latentlab.evaluation import knn_accuracy
 from latentlab.losses import reconstruction_error
 from latentlab.models import Autoencoder
 from latentlab.training import Budget, fit
 from latentlab.training.loop import generator_for
 
-from .autoencoder import Model, build
+from .autoencoder import Model, build, splits
 from .pool import in_parallel
 from .represent import pixels, represent
 
@@ -150,7 +149,7 @@ def first_moments(
 
     "steps" of the training, "reconstruction" error through the decoder as it was, accuracy of 10 "neighbours" among the codes.
     """
-    (train, test), known = _data(settings.data), labelled_subset(settings, count, seed)
+    (train, test), known = splits(settings.data), labelled_subset(settings, count, seed)
     base, some = train.first(min(len(train), 2000)), test.first(min(len(test), 1000))
     network = _classifier("fine-tuned", pretrained, len(known.classes), seed)
     seen: dict[str, list[float]] = {"steps": [], "reconstruction": [], "neighbours": []}
@@ -174,7 +173,7 @@ def first_moments(
 
 def judge(settings: Settings, *, count: int | None = None, seed: int = 0) -> Classifier:
     """A classifier trained from scratch on originals (default: all there are): it tells whether a made-up image is recognised."""
-    train, test = _data(settings.data)
+    train, test = splits(settings.data)
     labelled = train if count is None else labelled_subset(settings, count, seed)
     blank = build(Model(32, seed=seed), train.images.shape[1], train.images.shape[2])
     longer = replace(settings, steps=2 * settings.steps, checks=1)
@@ -194,21 +193,21 @@ def recognise(classifier: Classifier, images: Tensor) -> Tensor:
 
 def neighbours_of(encoder: nn.Module | None, settings: Settings) -> float:
     """Accuracy of ten nearest neighbours among an encoder's codes, or, without one, among raw pixels."""
-    train, test = _data(settings.data)
-    return _neighbours(encoder or nn.Flatten(), train.first(min(len(train), 5000)), test.first(min(len(test), 2000)))
+    train, test = splits(settings.data)
+    return _neighbours(encoder, train.first(min(len(train), 5000)), test.first(min(len(test), 2000)))
 
 
 def labelled_subset(settings: Settings, count: int, seed: int) -> Dataset:
     """`count` training images with equal class shares, drawn by the seed from those that are not held out."""
     if count < 1:
         raise ValueError(f"{count} labelled images: there is nothing to learn from. Choose at least one per class.")
-    train = _data(settings.data)[0]
+    train = splits(settings.data)[0]
     rest = train.holdout(settings.held_out, seed=0)[0] if settings.held_out else train
     return rest.sample(count, seed=1 + seed)
 
 
 def _outcome(regime: str, count: int, seed: int, pretrained: Autoencoder, settings: Settings) -> Outcome:
-    (train, test), labelled = _data(settings.data), labelled_subset(settings, count, seed)
+    (train, test), labelled = splits(settings.data), labelled_subset(settings, count, seed)
     rate = _best_rate(regime, labelled, count, pretrained, settings)
     network, losses, course = train_classifier(regime, labelled, test, pretrained, settings, rate=rate, seed=seed)
     tail = losses[-max(1, len(losses) // 10) :]
@@ -223,7 +222,7 @@ def _best_rate(regime: str, labelled: Dataset, count: int, pretrained: Autoencod
     """The learning rate with the best accuracy on held-out images, chosen with half the steps and a seed of its own."""
     if len(settings.rates) == 1:
         return settings.rates[0]
-    held = _data(settings.data)[0].holdout(settings.held_out, seed=0)[1]
+    held = splits(settings.data)[0].holdout(settings.held_out, seed=0)[1]
     short = replace(settings, steps=settings.steps // 2, checks=1, check_images=len(held))
     scores = [train_classifier(regime, labelled, held, pretrained, short, rate=r, seed=99)[2][-1] for r in settings.rates]
     return settings.rates[scores.index(max(scores))]
@@ -249,9 +248,10 @@ def _gradient_ratio(network: Classifier, labelled: Dataset) -> float:
     return float(network.encoder[0].weight.grad.norm() / network.head[-1].weight.grad.norm())
 
 
-def _neighbours(encoder: nn.Module, base: Dataset, test: Dataset) -> float:
-    look = pixels if isinstance(encoder, nn.Flatten) else partial(represent, encoder, precision="float32")
-    first, second = look(base.images), look(test.images)
+def _neighbours(encoder: nn.Module | None, base: Dataset, test: Dataset) -> float:
+    first, second = (
+        pixels(part.images) if encoder is None else represent(encoder, part.images, precision="float32") for part in (base, test)
+    )
     return knn_accuracy(first, base.labels, second, test.labels, k=10, metric="euclidean")
 
 
@@ -264,8 +264,3 @@ def _budget(settings: Settings, rate: float) -> Budget:
     return Budget(
         epochs=settings.checks, batch=settings.batch, learning_rate=rate, weight_decay=0.0, precision="float32", warmup=0.05
     )
-
-
-@lru_cache(maxsize=2)
-def _data(name: str) -> tuple[Dataset, Dataset]:
-    return load(name, "train"), load(name, "test")
