@@ -1,9 +1,10 @@
 """The course layer: what notebooks call. `setup` first, then `claim` and `answer`."""
 
 from .checks import uncovered, verdict_table
-from .claims import answer, claim, ledger
+from .claims import answer, claim, ledger, verdicts
 from .exercises import check
 from .overview import check_environment, course_map, verdict_overview
+from .predictions import outcome, predict
 from .reference import comparison, load_reference, measured, save_reference
 from .render import table
 from .setup import Course, setup
@@ -19,10 +20,13 @@ __all__ = [
     "ledger",
     "load_reference",
     "measured",
+    "outcome",
+    "predict",
     "save_reference",
     "setup",
     "table",
     "uncovered",
     "verdict_overview",
     "verdict_table",
+    "verdicts",
 ]

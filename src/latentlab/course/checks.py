@@ -188,9 +188,10 @@ def course_calls(tree: ast.AST) -> Iterator[tuple[str, str | None, ast.Call]]:
 def facts(cell: Any) -> Iterator[dict[str, Any]]:
     """What `claim` and `answer` left in the metadata of a cell's outputs."""
     for output in cell.get("outputs", []):
-        fact = output.get("metadata", {}).get("latentlab", {})
-        if fact.get("kind") in TABLES:
-            yield dict(fact)
+        facts = output.get("metadata", {}).get("latentlab", [])
+        for fact in [facts] if isinstance(facts, dict) else facts:
+            if fact.get("kind") in TABLES:
+                yield dict(fact)
 
 
 def argument(node: ast.Call, position: int, name: str) -> ast.expr | None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import Any
 
+from latentlab.evaluation import Unresolved
+
 from . import render
 
-VERDICTS = ("confirmed", "refuted", "depends", "undecidable")
+VERDICTS = ("confirmed", "refuted", "depends", "unresolved", "undecidable")
 OPEN = "open"
+Truth = bool | Unresolved
+_COLLECTING: list[list[render.Card]] = []  # the tables that are open: one, or none
 
 
 class Verdict(str):
@@ -45,7 +50,8 @@ def claim(
 ) -> Verdict:
     """Test one claim of the ledger, show the evidence, and return the verdict.
 
-    Give exactly one of three. `parts` is what the claim asserts: all hold = "confirmed", one fails = "refuted".
+    Give exactly one of three; a condition is true, false, or Unresolved (see `evaluation.ahead`).
+    `parts` is what the claim asserts: all hold = "confirmed", one fails = "refuted".
     `cases` are circumstances: true in all = "confirmed", in none = "refuted", in some = "depends".
     `undecidable` is the reason why no computation can decide. `see` shows measured evidence, e.g. {"probe": "≈ 86.2 %"};
     `note` is one sentence below it. Raises KeyError for an unknown id, TypeError for a condition that is not true or false.
@@ -80,26 +86,48 @@ def answer(id: str, value: Any, see: Mapping[str, str] | None = None, note: str 
     return Agreement(text == entry["answer"])
 
 
-def _judge_parts(parts: dict[str, bool]) -> tuple[str, str]:
-    """Every part must hold; a part that fails is named."""
-    failing = [name for name, holds in parts.items() if not holds]
-    if not failing:
-        return "confirmed", "every part holds" if len(parts) > 1 else ""
-    return "refuted", "fails: " + "; ".join(failing)
+def _judge_parts(parts: dict[str, Truth]) -> tuple[str, str]:
+    """Every part must hold; a part that fails is named, and so is one that the noise hides."""
+    failing = [name for name, holds in parts.items() if holds is False]
+    if failing:
+        return "refuted", "fails: " + "; ".join(failing)
+    hidden = _hidden(parts)
+    if hidden:
+        return "unresolved", hidden
+    return "confirmed", "every part holds" if len(parts) > 1 else ""
 
 
-def _judge_cases(cases: dict[str, bool]) -> tuple[str, str]:
-    """True in all cases, in none, or in some."""
-    true = sum(cases.values())
-    if true == len(cases):
-        return "confirmed", f"true in all {true} cases"
-    if true == 0:
-        return "refuted", f"true in none of {len(cases)} cases"
-    return "depends", f"true in {true} of {len(cases)} cases"
+def _judge_cases(cases: dict[str, Truth]) -> tuple[str, str]:
+    """True in all cases, in none, or in some; unresolved if the hidden ones decide between these."""
+    true, false = (sum(holds is wanted for holds in cases.values()) for wanted in (True, False))
+    if true and false:
+        return "depends", f"true in {true} of {len(cases)} cases"
+    hidden = _hidden(cases)
+    if hidden:
+        return "unresolved", hidden
+    return ("confirmed", f"true in all {true} cases") if true else ("refuted", f"true in none of {len(cases)} cases")
 
 
-def _conditions(id: str, word: str, conditions: Mapping[str, Any]) -> dict[str, bool]:
-    """Conditions as plain booleans, in the order given."""
+def _hidden(conditions: dict[str, Truth]) -> str:
+    """Which conditions are within the noise, with the difference, the noise and the seeds that would decide."""
+    hidden = {name: value for name, value in conditions.items() if isinstance(value, Unresolved)}
+    return "within the noise: " + "; ".join(f"{name} ({value})" for name, value in hidden.items()) if hidden else ""
+
+
+@contextmanager
+def verdicts(title: str) -> Iterator[None]:
+    """Show the claims and answers of one question as one table: claim, evidence, verdict; details folded."""
+    _COLLECTING.append([])
+    try:
+        yield
+    finally:
+        cards = _COLLECTING.pop()
+    if cards:
+        render.show(render.cards_text(title, cards), render.cards_html(title, cards), [_fact(card) for card in cards])
+
+
+def _conditions(id: str, word: str, conditions: Mapping[str, Any]) -> dict[str, Truth]:
+    """Conditions as plain booleans or Unresolved, in the order given."""
     if not isinstance(conditions, Mapping) or not conditions:
         raise TypeError(f"claim({id!r}): {word}= must be a non-empty dict of names and conditions, like {{'loss falls': a < b}}.")
     return {_name(id, word, name): _truth(id, name, value) for name, value in conditions.items()}
@@ -111,9 +139,9 @@ def _name(id: str, word: str, name: Any) -> str:
     return name
 
 
-def _truth(id: str, name: str, value: Any) -> bool:
+def _truth(id: str, name: str, value: Any) -> Truth:
     """A Python, numpy or torch boolean as a Python bool; a number or an array is refused, because it hides a decision."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | Unresolved):
         return value
     if getattr(value, "ndim", None) == 0 and str(getattr(value, "dtype", "")) in ("bool", "torch.bool"):
         return bool(value)
@@ -149,5 +177,12 @@ def _show(kind, id, statement, conditions, see, note, result, because, expected)
     """Render as text and HTML, with what a test wants to read in the output's metadata."""
     agrees = None if expected == OPEN else result == expected
     card = render.Card(kind, id, statement, conditions, dict(see or {}), note or "", result, because, agrees, expected)
-    key = "verdict" if kind == "claim" else "answer"
-    render.show(render.card_text(card), render.card_html(card), {"kind": kind, "id": id, key: result})
+    if _COLLECTING:
+        _COLLECTING[-1].append(card)
+    else:
+        render.show(render.card_text(card), render.card_html(card), [_fact(card)])
+
+
+def _fact(card: render.Card) -> dict[str, str]:
+    """What a test reads in an output's metadata."""
+    return {"kind": card.kind, "id": card.id, "verdict" if card.kind == "claim" else "answer": card.result}

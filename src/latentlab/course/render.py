@@ -8,9 +8,18 @@ from html import escape
 from typing import Any
 
 # Edges only; all text keeps the page's own colour, and no meaning rests on the edge.
-EDGES = {"confirmed": "#009e73", "refuted": "#d55e00", "depends": "#cc79a7", "undecidable": "#8a8a8a"}
+EDGES = {
+    "confirmed": "#009e73", "refuted": "#d55e00", "depends": "#cc79a7", "unresolved": "#56b4e9", "undecidable": "#8a8a8a"
+}  # fmt: skip
 PLAIN_EDGE = "#0072b2"
 MARKS = {True: ("✓", "holds"), False: ("✗", "fails")}
+HIDDEN = ("?", "within the noise")
+CELL = "padding:.2em .6em;text-align:left;vertical-align:top;white-space:normal;overflow-wrap:anywhere"
+
+
+def mark(holds: Any) -> tuple[str, str]:
+    """Sign and word of a condition: true, false, or neither."""
+    return MARKS[holds] if isinstance(holds, bool) else HIDDEN
 
 
 @dataclass(frozen=True)
@@ -20,7 +29,7 @@ class Card:
     kind: str  # "claim" or "answer"
     id: str
     statement: str
-    conditions: Mapping[str, bool]
+    conditions: Mapping[str, Any]  # true, false or Unresolved
     see: Mapping[str, str]
     note: str
     result: str  # the verdict, or the answer
@@ -39,7 +48,7 @@ def ledger_words(card: Card) -> str:
 def card_text(card: Card) -> str:
     """A claim or answer as plain text, one line per condition."""
     lines = [f"{card.id}  {card.statement}"]
-    lines += [f"  {MARKS[holds][0]} {name}" for name, holds in card.conditions.items()]
+    lines += [f"  {mark(holds)[0]} {name}" for name, holds in card.conditions.items()]
     lines += [f"  {name}: {value}" for name, value in card.see.items()]
     lines += [f"  {card.note}"] if card.note else []
     because = f" – {card.because}" if card.because else ""
@@ -49,12 +58,7 @@ def card_text(card: Card) -> str:
 
 def card_html(card: Card) -> str:
     """The same as an HTML section: real list, real words for the marks, inherited text colour."""
-    rows = [
-        f'<li><span role="img" aria-label="{word}">{mark}</span> {escape(name)}</li>'
-        for name, (mark, word) in ((name, MARKS[holds]) for name, holds in card.conditions.items())
-    ]
-    rows += [f"<li>{escape(name)}: {escape(str(value))}</li>" for name, value in card.see.items()]
-    listed = f'<ul style="list-style:none;margin:.3em 0;padding-left:.6em">{"".join(rows)}</ul>' if rows else ""
+    listed = _list(card)
     note = f'<p style="margin:.3em 0">{escape(card.note)}</p>' if card.note else ""
     because = f" – {escape(card.because)}" if card.because else ""
     edge = EDGES.get(card.result, PLAIN_EDGE) if card.kind == "claim" else PLAIN_EDGE
@@ -65,6 +69,41 @@ def card_html(card: Card) -> str:
         f'<p style="margin:.3em 0">{result_word(card)}: <strong>{escape(card.result)}</strong>{because} '
         f"({escape(ledger_words(card))})</p></section>"
     )
+
+
+def _list(card: Card) -> str:
+    """Conditions and measured evidence as an HTML list."""
+    marked = ((*mark(holds), escape(name)) for name, holds in card.conditions.items())
+    rows = [f'<li><span role="img" aria-label="{word}">{sign}</span> {name}</li>' for sign, word, name in marked]
+    rows += [f"<li>{escape(name)}: {escape(str(value))}</li>" for name, value in card.see.items()]
+    return f'<ul style="list-style:none;margin:.3em 0;padding-left:.6em">{"".join(rows)}</ul>' if rows else ""
+
+
+def cards_text(title: str, cards: Sequence[Card]) -> str:
+    """Several claims and answers as text, one below the other."""
+    return "\n".join([title, *map(card_text, cards)])
+
+
+def cards_html(title: str, cards: Sequence[Card]) -> str:
+    """The same as one table: claim, evidence, verdict; the conditions are folded below the evidence."""
+    rows = "".join(
+        f'<tr><th scope="row" style="{CELL}"><span id="{escape(card.id)}">{escape(card.id)}</span></th>'
+        f'<td style="{CELL}">{escape(card.statement)}</td><td style="{CELL}">{_evidence(card)}</td>'
+        f'<td style="{CELL};border-left:.3em solid {EDGES.get(card.result, PLAIN_EDGE)}"><strong>{escape(card.result)}</strong>'
+        f"{'' if card.agrees in (True, None) else ' (' + escape(ledger_words(card)) + ')'}</td></tr>"
+        for card in cards
+    )
+    head = "".join(f'<th scope="col" style="{CELL}">{word}</th>' for word in ("id", "claim", "evidence", "verdict"))
+    caption = f'<caption style="text-align:left;color:inherit"><strong>{escape(title)}</strong></caption>'
+    table = f"{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
+    return f'<div style="overflow-x:auto"><table style="color:inherit;background:transparent">{table}</table></div>'
+
+
+def _evidence(card: Card) -> str:
+    """Why, in a few words, with everything that was tested folded below."""
+    short = card.note or card.because or "computed above"
+    details = f"<details><summary>what was tested</summary>{_list(card)}</details>" if card.conditions or card.see else ""
+    return escape(short) + details
 
 
 def result_word(card: Card) -> str:
@@ -105,7 +144,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = "
     show("\n".join([caption, *lines] if caption else lines), table_html(header, rows, caption))
 
 
-def show(text: str, html: str, facts: dict[str, Any] | None = None) -> None:
+def show(text: str, html: str, facts: list[dict[str, str]] | None = None) -> None:
     """Display text and HTML in a notebook, with `facts` in the output's metadata under "latentlab"; print the text elsewhere."""
     if not in_ipython():
         print(text)

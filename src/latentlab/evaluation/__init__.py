@@ -3,7 +3,16 @@
 from latentlab.evaluation.anomaly import Detection, detection, knn_score, most_anomalous
 from latentlab.evaluation.clusters import Clustering, cluster_agreement, confusion, k_means, silhouette
 from latentlab.evaluation.correlation import Correlation, correlation_matrix, measure_correlation
-from latentlab.evaluation.intervals import Difference, Score, Spread, paired_difference, spread, wilson
+from latentlab.evaluation.intervals import (
+    Difference,
+    Score,
+    Spread,
+    Unresolved,
+    ahead,
+    paired_difference,
+    spread,
+    wilson,
+)
 from latentlab.evaluation.maps import (
     SeedSpread,
     explained_variance,
@@ -37,6 +46,8 @@ __all__ = [
     "Score",
     "SeedSpread",
     "Spread",
+    "Unresolved",
+    "ahead",
     "border_colour",
     "cluster_agreement",
     "confusion",

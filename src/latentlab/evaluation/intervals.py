@@ -1,7 +1,7 @@
 """How sure can we be? Intervals for one accuracy, for several seeds, and for the difference between two classifiers."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 
 import torch
 from scipy.stats import binomtest, norm, t
@@ -57,6 +57,40 @@ class Difference:
     difference: float
     interval: tuple[float, float]
     p_value: float
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """A difference that the noise of the seeds hides: neither true nor false."""
+
+    difference: float  # mean over seeds, less the bar it should pass
+    noise: float  # half the width of its 95 % interval
+    n: int  # seeds
+
+    def __str__(self) -> str:
+        needed = ceil(self.n * (self.noise / max(abs(self.difference), 1e-12)) ** 2)
+        return f"≈ {self.difference:.3g} ± {self.noise:.2g} over {self.n} seeds; about ≈ {min(needed, 9999)} would decide"
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"Not resolved ({self}): hand it to claim(), which knows three answers, instead of asking true or false.")
+
+
+def ahead(a: Array | list[float], b: Array | list[float] | float, by: float = 0.0) -> bool | Unresolved:
+    """Is a ahead of b by more than `by`? a, b: one value a seed, (n,) each, paired by seed; b may be one number.
+
+    True or False if the 95 % interval of the mean difference (Student's t over seeds) lies on one side of `by`, else Unresolved.
+    Raises ValueError for fewer than two seeds, unequal lengths, or a value that is not finite.
+    """
+    first = torch.as_tensor(a, dtype=torch.float64).flatten()
+    second = torch.as_tensor(b, dtype=torch.float64)  # () or (n,)
+    second = second.expand(len(first)) if second.ndim == 0 else second.flatten()
+    if len(first) != len(second) or len(first) < 2:
+        raise ValueError(f"{len(first)} and {len(second)} values: expected as many of each, one a seed, at least two seeds.")
+    gap = spread(first - second - by)
+    low, high = gap.interval
+    if low > 0 or high < 0:
+        return low > 0
+    return Unresolved(gap.mean, (high - low) / 2, gap.n)
 
 
 def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
