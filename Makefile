@@ -29,13 +29,13 @@ setup:  ## make or reuse the virtual environment (all other commands do it by th
 	@$(PYTHON) .ci/setup_env.py "$(VENV)"
 
 course: setup  ## run every notebook in the quick profile and write the pages to build/
-	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build --profile quick
+	@$(BIN)/python -m latentlab.publish.runner $(NOTEBOOKS) --out build --profile quick
 
 full: setup  ## the same with the real data (a GPU, or patience), pages to build/full, results to data/reference
-	@LATENTLAB_DOWNLOAD=1 $(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build/full --profile full
+	@LATENTLAB_DOWNLOAD=1 $(BIN)/python -m latentlab.publish.runner $(NOTEBOOKS) --out build/full --profile full
 
 execute: setup  ## refresh the outputs stored in the notebooks
-	@$(BIN)/python -m latentlab.course.runner $(NOTEBOOKS) --out build --profile quick --in-place
+	@$(BIN)/python -m latentlab.publish.runner $(NOTEBOOKS) --out build --profile quick --in-place
 
 test: setup  ## unit tests, then strict nbval on all notebooks
 	@status=0; \

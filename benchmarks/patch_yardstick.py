@@ -6,7 +6,7 @@ import time
 from latentlab.course import save_reference
 from latentlab.data import load
 from latentlab.evaluation import linear_probe
-from latentlab.recipes import patches
+from latentlab.models import patches
 from latentlab.recipes.represent import represent
 
 

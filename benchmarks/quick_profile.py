@@ -4,8 +4,8 @@ import argparse
 
 from latentlab.data import load
 from latentlab.evaluation import linear_probe, spread
-from latentlab.recipes import vicreg
 from latentlab.recipes.represent import pixels, represent
+from latentlab.recipes.vicreg import pretraining as vicreg
 
 
 def main() -> None:
@@ -21,9 +21,9 @@ def main() -> None:
 
     rows = {"raw pixels": [probe(pixels)], "untrained": [], "VICReg": [], "training seconds": []}
     for seed in seeds:
-        fresh = vicreg.untrained(settings, 3, seed)
+        fresh = vicreg.untrained(settings, (3, 32, 32), seed)
         rows["untrained"].append(probe(lambda images, encoder=fresh: represent(encoder, images)))
-        run = vicreg.pretrain(settings, train=train, test=test, seed=seed, show=False)
+        run = vicreg.run(settings, train=train, test=test, seed=seed, show=False)
         rows["VICReg"].append(probe(lambda images, encoder=run.encoder: represent(encoder, images)))
         rows["training seconds"].append(run.history.seconds)
     for name, values in rows.items():

@@ -17,16 +17,16 @@ TIME_LIMIT = 150
 def rate() -> float:
     """Images per second and process of the training loop: two 20×20 views, the default ConvNet and projector."""
     from latentlab.data import load
-    from latentlab.recipes import vicreg
+    from latentlab.recipes.vicreg import pretraining as vicreg
     from latentlab.training import Budget, processes
 
     torch.set_num_threads(1)
     n = processes.size()
     train = load("shapes10", "train", n=2 * BATCH * n)
     settings = replace(vicreg.PRESETS["cpu"], data="shapes10", budget=Budget(epochs=2, batch=BATCH * n))
-    vicreg.pretrain(settings, train=train, test=train.first(1), show=False)  # warm-up
+    vicreg.run(settings, train=train, test=train.first(1), show=False)  # warm-up
     settings = replace(settings, budget=replace(settings.budget, epochs=STEPS / 2))
-    history = vicreg.pretrain(settings, train=train, test=train.first(1), show=False).history
+    history = vicreg.run(settings, train=train, test=train.first(1), show=False).history
     return history.steps * BATCH / history.seconds
 
 

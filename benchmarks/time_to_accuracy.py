@@ -12,9 +12,9 @@ from dataclasses import replace
 from latentlab.course import save_reference
 from latentlab.data import load
 from latentlab.evaluation import knn, linear_probe, linear_probe_converged, spread
-from latentlab.recipes import vicreg
 from latentlab.recipes.represent import represent
-from latentlab.recipes.timing import matrix_rate, time_step
+from latentlab.recipes.vicreg import pretraining as vicreg
+from latentlab.recipes.vicreg.timing import matrix_rate, time_step
 
 TARGET = 72.42  # the report's linear probe, in percent
 REPORT_EPOCHS = 30  # its recommended length
@@ -23,7 +23,7 @@ REPORT_EPOCHS = 30  # its recommended length
 def one_run(settings: vicreg.Settings, minutes: float, seed: int, train, test) -> dict[str, float]:
     """Train for `minutes`, probe, and return accuracies in percent beside the times in minutes."""
     budget = replace(settings.budget, epochs=None, minutes=minutes)
-    run = vicreg.pretrain(replace(settings, budget=budget), train=train, test=test, seed=seed, show=False)
+    run = vicreg.run(replace(settings, budget=budget), train=train, test=test, seed=seed, show=False)
     begun = time.perf_counter()
     known, unseen = represent(run.encoder, train.images), represent(run.encoder, test.images)
     probe = linear_probe(known, train.labels, unseen, test.labels)

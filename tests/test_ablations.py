@@ -7,7 +7,8 @@ import torch
 
 from latentlab.__main__ import main
 from latentlab.data import load
-from latentlab.recipes import ablations, shelf, vicreg
+from latentlab.recipes.vicreg import ablations, shelf
+from latentlab.recipes.vicreg import pretraining as vicreg
 from latentlab.training import Budget, CheckpointError, checksum
 
 
@@ -56,7 +57,7 @@ def test_every_image_as_its_own_partner_is_the_task_without_partners(few):
     own = torch.arange(64)[:, None].expand(64, 3)
     terms = []
     for table in (None, own, (own + 1) % 64):
-        network = vicreg.build(chosen, 3, seed=0)
+        network = vicreg.build(chosen, (3, 32, 32), seed=0)
         task = vicreg.VICRegTask(network, few, None, chosen, torch.device("cpu"), table)
         terms.append(task.terms(torch.arange(32), torch.Generator().manual_seed(0)))
     assert terms[0]["invariance"] == 0 and terms[0]["loss"] == terms[1]["loss"]

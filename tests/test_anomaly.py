@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from latentlab import evaluation as ev
 from latentlab import plots
-from latentlab.recipes.foreign import on_ground, to_input
+from latentlab.data.foreign import on_ground, to_input
 
 RNG = np.random.default_rng(0)
 

@@ -16,7 +16,8 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms.v2 import functional as reference
 
-from latentlab.augment import colour, geometry, to_float
+from latentlab.augment import colour, geometry
+from latentlab.data import to_float
 
 TIGHT = {"rtol": 0.0, "atol": 1e-5}
 BILINEAR = reference.InterpolationMode.BILINEAR

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from latentlab.augment import PRESETS, Views, colour, geometry, to_float
+from latentlab.augment import PRESETS, Views, colour, geometry
+from latentlab.data import to_float
 from test_augment import TIGHT, bytes_of, seeded
 
 # --- the pipeline ---------------------------------------------------------------------------------------------------------

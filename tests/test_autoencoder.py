@@ -8,9 +8,10 @@ import torch
 from latentlab.data import Dataset, load
 from latentlab.losses import reconstruction_error, squared_error
 from latentlab.models import Autoencoder
-from latentlab.recipes import autoencoder, pool
-from latentlab.recipes.sizes import jacobian_rank, learning
+from latentlab.recipes.autoencoder import sweep as autoencoder
+from latentlab.recipes.autoencoder.measures import jacobian_rank, learning
 from latentlab.training import checksum
+from latentlab.training import many as pool
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])

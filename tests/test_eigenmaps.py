@@ -8,7 +8,7 @@ import torch
 from sklearn.manifold import spectral_embedding
 
 from latentlab.data import load
-from latentlab.recipes.eigenmaps import (
+from latentlab.recipes.vicreg.eigenmaps import (
     connecting_neighbours,
     eigenmaps,
     extend,

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from latentlab.augment import Views, to_float
-from latentlab.data import load
+from latentlab.augment import Views
+from latentlab.data import load, to_float
 from latentlab.losses import VICRegWeights, vicreg
 from latentlab.models.codes import CodeTable, Decoder
-from latentlab.recipes import latent
+from latentlab.recipes.vicreg import latent
 from latentlab.training import Budget
 
 N = 128

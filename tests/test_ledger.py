@@ -8,7 +8,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from latentlab.course import checks, conditions, ledger
+import ledger_conditions as conditions
+import ledger_linter as checks
+from latentlab.course import ledger
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 

@@ -7,8 +7,8 @@ import torch
 
 from latentlab.data import load
 from latentlab.evaluation import linear_probe
-from latentlab.recipes import patches
-from latentlab.recipes.patches import PRESETS, PatchEncoder, PatchSettings, contrast_normalise, fit_patches, zca
+from latentlab.models import patches
+from latentlab.models.patches import PRESETS, PatchEncoder, PatchSettings, contrast_normalise, fit_patches, zca
 from latentlab.recipes.represent import pixels, represent
 
 SMALL = PatchSettings(filters=12, patch=4, patches=2000, passes=2, standardise_on=40, precision="float32")

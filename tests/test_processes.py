@@ -18,7 +18,7 @@ from torch import nn
 from latentlab.data import load
 from latentlab.losses import vicreg as vicreg_loss
 from latentlab.models import ConvNet, JointEmbedding
-from latentlab.recipes import vicreg
+from latentlab.recipes.vicreg import pretraining as vicreg
 from latentlab.training import Budget, checksum, fit, processes
 from latentlab.training.checkpoint import load_checkpoint
 
@@ -79,7 +79,7 @@ FIXED = Budget(epochs=4, batch=BATCH // 2, precision="float32")
 def pretrain(**options) -> vicreg.Run:
     train, test = load("shapes10", "train", n=128), load("shapes10", "test", n=32)
     settings = replace(TINY, budget=options.pop("budget", SHORT))
-    return vicreg.pretrain(settings, train=train, test=test, show=False, **options)
+    return vicreg.run(settings, train=train, test=test, show=False, **options)
 
 
 def one_step(dtype: torch.dtype, mixed: bool = False) -> dict:

@@ -10,9 +10,10 @@ from PIL import Image
 
 from latentlab.__main__ import main
 from latentlab.data import load
-from latentlab.recipes import runs, vicreg
+from latentlab.recipes import contract as runs
 from latentlab.recipes.represent import pixels, represent
-from latentlab.recipes.timing import matrix_rate, time_step
+from latentlab.recipes.vicreg import pretraining as vicreg
+from latentlab.recipes.vicreg.timing import matrix_rate, time_step
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_mistakes_are_explained_in_one_line(words, said, capsys):
 
 
 def test_representations_do_not_depend_on_the_batch_and_leave_the_mode():
-    encoder = vicreg.untrained(vicreg.PRESETS["quick"], 3).train()
+    encoder = vicreg.untrained(vicreg.PRESETS["quick"], (3, 32, 32)).train()
     images = load("shapes10", "test", n=50).images
     small, large = (represent(encoder, images, batch=size, precision="float32") for size in (7, 50))
     assert small.shape == (50, encoder.dim) and encoder.training
@@ -97,7 +98,7 @@ def test_the_two_views_of_a_picture_are_two_and_the_generator_decides_them():
 
 def test_unknown_encoders_are_named():
     with pytest.raises(ValueError, match="resnet18"):
-        vicreg.build(replace(vicreg.PRESETS["quick"], encoder="transformer"), 3, 0)
+        vicreg.build(replace(vicreg.PRESETS["quick"], encoder="transformer"), (3, 32, 32), 0)
 
 
 def test_step_times_add_up_and_stay_below_the_machines_rate():

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from latentlab.course import pages, runner
+from latentlab.publish import pages, runner
 
 
 def fact(**facts):

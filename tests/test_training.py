@@ -14,7 +14,7 @@ import torch
 
 from latentlab.data import load
 from latentlab.models import ConvNet
-from latentlab.recipes import vicreg
+from latentlab.recipes.vicreg import pretraining as vicreg
 from latentlab.training import (
     Budget,
     CheckpointError,
@@ -39,7 +39,7 @@ def data():
 
 def tiny_run(**options):
     budget = options.pop("budget", SHORT)
-    return vicreg.pretrain(replace(TINY, budget=budget), **data(), show=False, **options)
+    return vicreg.run(replace(TINY, budget=budget), **data(), show=False, **options)
 
 
 class Line:

@@ -1,30 +1,28 @@
-"""Long runs from the command line: `python -m latentlab train vicreg …`, `resume`, `evaluate`."""
+"""The command line: `python -m latentlab train NAME …`, `resume`, `evaluate`, `sample`, `shelf`, `grade`."""
 
 import argparse
+import ast
 import sys
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from latentlab.data import load
-from latentlab.recipes import ablations, runs, shelf
+from latentlab.recipes import RECIPES, contract
+from latentlab.recipes.vicreg import ablations, shelf
 from latentlab.training import CheckpointError, TrainingDiverged, checksum, processes
 
 
 def train(given: argparse.Namespace) -> None:
     """Start a run: the preset's settings with what the command line changes."""
-    presets = runs.recipe(given.recipe).PRESETS
-    if given.preset not in presets:
-        raise ValueError(f"Recipe {given.recipe} has no preset {given.preset!r}; it has {', '.join(presets)}.")
-    settings = presets[given.preset]
-    settings = replace(settings, **{name: getattr(given, name) for name in ("data", "views") if getattr(given, name)})
-    budget = settings.budget
+    contract.recipe(given.recipe, needs="run")
+    settings = contract.preset(given.recipe, given.preset)
+    changes = dict(given.set or ()) | ({"data": given.data} if given.data else {})
     if given.minutes or given.epochs:
-        budget = replace(budget, minutes=given.minutes, epochs=given.epochs)
-    budget = replace(budget, **{name: getattr(given, name) for name in ("batch", "precision") if getattr(given, name)})
-    settings = replace(settings, budget=budget)
-    runs.begin(given.out, given.recipe, settings, given.seed)
+        changes |= {"budget.minutes": given.minutes, "budget.epochs": given.epochs}
+    changes |= {f"budget.{name}": value for name in ("batch", "precision") if (value := getattr(given, name))}
+    contract.begin(given.out, given.recipe, contract.changed(settings, changes), given.seed)
     run_recipe(given, resume=False)
 
 
@@ -34,31 +32,64 @@ def resume(given: argparse.Namespace) -> None:
 
 
 def run_recipe(given: argparse.Namespace, resume: bool) -> None:
-    recipe, settings, seed = runs.read(given.out)
-    data = {split: load(settings.data, split, download=given.download) for split in ("train", "test")}
-    run = recipe.pretrain(settings, **data, seed=seed, device=given.device, folder=given.out, resume=resume)
-    digest = runs.finish(given.out, run)
+    module, settings, seed = contract.read(given.out)
+    sets = data_of(settings, given)
+    run = module.run(settings, **sets, seed=seed, device=given.device, folder=given.out, resume=resume)
+    digest = contract.finish(given.out, run)
     if processes.rank() == 0:
         print(f"{given.out}: {run.history.steps} steps in {run.history.seconds / 60:.1f} minutes, weights {digest[:16]}")
 
 
 def evaluate(given: argparse.Namespace) -> None:
-    """Print every accuracy of a finished run beside raw pixels and an untrained encoder, and keep it as scores.json."""
-    recipe, settings, seed = runs.read(given.out)
-    train, test = (load(settings.data, split, download=given.download) for split in ("train", "test"))
-    channels = train.images.shape[1]
-    encoders = {"untrained": recipe.untrained(settings, channels, seed), "trained": runs.encoder_of(given.out, channels)}
-    print(f"{train.name}: {len(train)} training images, {len(test)} test images; weights {checksum(encoders['trained'])[:16]}")
-    table = runs.score_table({name: encoder.to(given.device) for name, encoder in encoders.items()}, train, test)
-    for name, scores in table.items():
-        print(f"{name:>12}  " + "  ".join(f"{kind} {100 * s.accuracy:.2f} %" for kind, s in scores.items()))
-    plain = {name: {kind: s.accuracy for kind, s in scores.items()} for name, scores in table.items()}
-    runs.write_json(Path(given.out) / "scores.json", plain)
+    """Print what is measured of a finished run, and keep it as scores.json."""
+    module, settings, _ = contract.read(given.out)
+    train, test = data_of(settings, given).values()
+    network = contract.trained(given.out, train.images.shape[1:])
+    print(f"{train.name}: {len(train)} training images, {len(test)} test images; weights {checksum(network)[:16]}")
+    scores = module.scores(network.to(given.device), settings, train, test)
+    for name, value in scores.items():
+        print(f"{name:>34}  {value:.4g}")
+    contract.write_json(Path(given.out) / "scores.json", scores)
+
+
+def sample(given: argparse.Namespace) -> None:
+    """Draw images from a finished generative run into a picture file."""
+    from latentlab.plots import image_grid
+
+    module, settings, _ = contract.read(given.run)
+    if not hasattr(module, "sample"):
+        raise ValueError(f"{given.run} is no generative run: it has nothing to sample from.")
+    shape = data_of(settings, given)["train"].images.shape[1:]
+    network = contract.trained(given.run, shape).to(given.device)
+    generator = torch.Generator(given.device).manual_seed(given.seed)
+    images = module.sample(network, settings, given.rows**2, generator).cpu()  # (n, c, h, w)
+    rows = images.unflatten(0, (given.rows, given.rows))  # (rows, rows, c, h, w)
+    figure = image_grid(rows, [""] * given.rows, title=f"{Path(given.run).name}: samples, seed {given.seed}")
+    Path(given.out).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(given.out)
+    print(f"{given.out}: {len(images)} samples")
 
 
 def fill(given: argparse.Namespace) -> None:
     """Train the encoders that notebooks share."""
-    shelf.fill(given.preset, given.variants, again=given.again, device=given.device)
+    images = load(ablations.PRESETS[given.preset].data, "train", download=given.download)
+    shelf.fill(given.preset, given.variants, train=images, again=given.again, device=given.device)
+
+
+def data_of(settings: Any, given: argparse.Namespace) -> dict[str, Any]:
+    """Both splits of the data that the settings name."""
+    return {split: load(settings.data, split, download=given.download) for split in ("train", "test")}
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """"name=value" as a pair; the value is read as Python if it is a number, a word or a tuple."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise argparse.ArgumentTypeError(f"expected name=value, got {text!r}")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
 
 
 def parser() -> argparse.ArgumentParser:
@@ -68,22 +99,28 @@ def parser() -> argparse.ArgumentParser:
     common.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     common.add_argument("--download", action="store_true", help="fetch MNIST or CIFAR-10 if it is not there")
     one = commands.add_parser("train", parents=[common], help="start a run")
-    one.add_argument("recipe", choices=list(runs.RECIPES))
+    one.add_argument("recipe", help=f"one of those that train among {', '.join(RECIPES)}")
     one.add_argument("--preset", default="quick", help="settings to start from: quick, cpu or gpu")
     one.add_argument("--data", help="a data set's name, or a folder of images with one folder per class")
-    one.add_argument("--views", help="a preset of augment.PRESETS")
     one.add_argument("--minutes", type=float, help="training time; the schedule follows it")
     one.add_argument("--epochs", type=float, help="passes over the data, instead of minutes")
     one.add_argument("--batch", type=int)
     one.add_argument("--precision", choices=["auto", "float32", "bfloat16"])
+    one.add_argument("--set", action="append", type=assignment, metavar="NAME=VALUE", help="any setting, e.g. budget.clip=1.0")
     one.add_argument("--seed", type=int, default=0)
     one.add_argument("--out", required=True, help="folder of the run")
     one.set_defaults(call=train)
-    for call, text in ((resume, "go on with a run"), (evaluate, "accuracies of a finished run")):
+    for call, text in ((resume, "go on with a run"), (evaluate, "measure a finished run")):
         other = commands.add_parser(call.__name__, parents=[common], help=text)
         other.add_argument("out", metavar="folder")
         other.set_defaults(call=call)
-    shared = commands.add_parser("shelf", parents=[common], help="train the encoders that notebooks 02 and 03 share")
+    drawn = commands.add_parser("sample", parents=[common], help="draw images from a finished generative run")
+    drawn.add_argument("run", metavar="folder")
+    drawn.add_argument("--out", required=True, help="picture file to write")
+    drawn.add_argument("--rows", type=int, default=8)
+    drawn.add_argument("--seed", type=int, default=0)
+    drawn.set_defaults(call=sample)
+    shared = commands.add_parser("shelf", parents=[common], help="train the encoders that notebooks share")
     shared.add_argument("--preset", default="quick", choices=list(ablations.PRESETS))
     names = list(ablations.VARIANTS)
     shared.add_argument("--variants", nargs="+", default=names, choices=names, metavar="NAME")

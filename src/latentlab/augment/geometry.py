@@ -12,17 +12,6 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 
-def to_float(images: Tensor) -> Tensor:
-    """Convert bytes to numbers in [0, 1].
-
-    images: (b, c, h, w) or any other shape, uint8. Returns float32 of the same shape.
-    Raises TypeError for another type.
-    """
-    if images.dtype != torch.uint8:
-        raise TypeError(f"Images must be uint8 (0 to 255) as latentlab.data.load returns them, got {images.dtype}.")
-    return images.float().mul_(1 / 255)
-
-
 def random_boxes(
     b: int, h: int, w: int, scale: tuple[float, float], ratio: tuple[float, float], generator: Generator, attempts: int = 10
 ) -> Tensor:

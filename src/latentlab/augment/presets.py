@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from latentlab.augment import colour, geometry
+from latentlab.data import to_float
 
 CACHED_NUMBERS = 2**18  # 1 MiB of float32, about what a core's second-level cache holds beside its working space
 
@@ -96,7 +97,7 @@ class Views:
     ) -> Tensor:
         """Apply drawn parameters, all tensors of b rows. Returns (b, c, size, size)."""
         if angles is not None:
-            images = geometry.rotate_shift(geometry.to_float(images), angles, shifts)
+            images = geometry.rotate_shift(to_float(images), angles, shifts)
         views = geometry.resized_crop(images, boxes, self.size, flip, sigmas, self.blur_kernel)  # (b, c, size, size)
         if factors is not None:
             views = colour.jitter(views, *factors.unbind(1), out=views)

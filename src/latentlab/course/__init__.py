@@ -1,6 +1,5 @@
 """The course layer: what notebooks call. `setup` first, then `claim` and `answer`."""
 
-from .checks import uncovered, verdict_table
 from .claims import answer, claim, ledger, verdicts
 from .exercises import check
 from .overview import check_environment, course_map, verdict_overview
@@ -25,8 +24,6 @@ __all__ = [
     "save_reference",
     "setup",
     "table",
-    "uncovered",
     "verdict_overview",
-    "verdict_table",
     "verdicts",
 ]

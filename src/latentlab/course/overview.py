@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
+from latentlab.data import repository
+
 from . import render
 from .claims import OPEN, VERDICTS, ledger
-from .reference import repository
 
 PYTHON = (3, 11)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import torch
 
+from latentlab.data import repository
+
 from . import render
 
 NONE = "–"
@@ -153,15 +155,6 @@ def cpu_model() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def repository() -> Path:
-    """The course's folder: the nearest parent that holds src/latentlab; else this package's checkout; else ./latentlab."""
-    here = Path.cwd()
-    for folder in [here, *here.parents, *Path(__file__).resolve().parents[3:4], here / "latentlab"]:
-        if (folder / "src" / "latentlab").is_dir():
-            return folder
-    return here
 
 
 def _file(name: str, folder: str | Path | None) -> Path:

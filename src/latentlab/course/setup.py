@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from latentlab.plots import use_style
+from latentlab.recipes.contract import preset
 
 PROFILES = ("quick", "full")
 
@@ -32,17 +32,7 @@ class Course:
 
     def settings(self, name: str) -> Any:
         """The settings object of recipe `name` for this profile. Raises ValueError if there is no such recipe or preset."""
-        module = f"latentlab.recipes.{name}"
-        try:
-            recipe = importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name not in (module, "latentlab.recipes"):
-                raise
-            raise ValueError(f"There is no recipe {name!r}: latentlab/recipes/{name}.py does not exist.") from error
-        presets = getattr(recipe, "PRESETS", {})
-        if self.preset not in presets:
-            raise ValueError(f"Recipe {name!r} has no preset {self.preset!r}; it has {', '.join(presets) or 'none'}.")
-        return presets[self.preset]
+        return preset(name, self.preset)
 
     def generator(self, offset: int = 0) -> torch.Generator:
         """A fresh CPU generator seeded with seed + offset: the same numbers every time the cell runs."""

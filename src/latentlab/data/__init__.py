@@ -5,26 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .dataset import Dataset
+from .dataset import Dataset, to_float
 from .digits import load_digits
 from .folder import load_folder
+from .places import data_root, repository
 from .real import cifar10, mnist
 from .shapes import PALETTE, Shapes10, coloured_shapes, shapes10
 
-__all__ = ["NAMES", "PALETTE", "Dataset", "Shapes10", "data_root", "load"]
+__all__ = ["NAMES", "PALETTE", "Dataset", "Shapes10", "data_root", "load", "repository", "to_float"]
 NAMES = ("shapes10", "coloured_shapes", "digits", "mnist", "cifar10")
-
-
-def data_root(root: str | Path | None = None) -> Path:
-    """Where data lives: `root`, else $LATENTLAB_DATA, else the nearest `data/` from here upwards, else `./data`."""
-    given = root or os.environ.get("LATENTLAB_DATA")
-    if given:
-        return Path(given).expanduser().resolve()
-    here = Path.cwd()
-    for parent in (here, *here.parents):
-        if (parent / "data").is_dir() and not (parent / "data" / "__init__.py").exists():  # a Python package holds no data
-            return parent / "data"
-    return here / "data"
 
 
 def load(

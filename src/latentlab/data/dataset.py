@@ -11,6 +11,17 @@ import torch
 from torch import Tensor
 
 
+def to_float(images: Tensor) -> Tensor:
+    """Convert bytes to numbers in [0, 1].
+
+    images: (b, c, h, w) or any other shape, uint8. Returns float32 of the same shape.
+    Raises TypeError for another type.
+    """
+    if images.dtype != torch.uint8:
+        raise TypeError(f"Images must be uint8 (0 to 255) as latentlab.data.load returns them, got {images.dtype}.")
+    return images.float().mul_(1 / 255)
+
+
 def checksum(images: Tensor, labels: Tensor) -> str:
     """SHA-256 (hex) over the bytes of `images` (n, c, h, w) uint8, then those of `labels` (n,) int64."""
     digest = hashlib.sha256(np.ascontiguousarray(images.numpy()))

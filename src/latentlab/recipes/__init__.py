@@ -1,1 +1,13 @@
-"""One file per section: data, views, model, loss and loop wired together."""
+"""Wiring: the only place that knows data, model, loss and loop together. One folder per piece of coursework, one contract."""
+
+# name -> module. Those with `run` can be trained from the command line; all have Settings and PRESETS (see `contract`).
+RECIPES = {
+    "vicreg": "latentlab.recipes.vicreg.pretraining",
+    "ablations": "latentlab.recipes.vicreg.ablations",
+    "eigenmaps": "latentlab.recipes.vicreg.eigenmaps",
+    "latent": "latentlab.recipes.vicreg.latent",
+    "autoencoder": "latentlab.recipes.autoencoder.sweep",
+    "transfer": "latentlab.recipes.autoencoder.transfer",
+    "patches": "latentlab.models.patches",
+    "foreign": "latentlab.data.foreign",
+}

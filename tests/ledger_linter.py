@@ -10,10 +10,11 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
-from . import render
-from .claims import OPEN, VERDICTS, ledger
-from .conditions import bindings, can_fail, computed_names, dict_values
-from .reference import repository
+from latentlab.course import ledger
+from latentlab.course.claims import OPEN, VERDICTS
+from latentlab.data import repository
+from latentlab.publish.pages import facts
+from ledger_conditions import bindings, can_fail, computed_names, dict_values
 
 TABLES = {"claim": ("claims", "verdict"), "answer": ("answers", "answer")}
 
@@ -73,22 +74,6 @@ def uncovered(folder: str | Path | None = None, book: Mapping[str, Any] | None =
     for path in notebook_files(folder).values():
         covered |= {(call.kind, call.id) for call in notebook_calls(path.stem, code_trees(path))}
     return [id for kind, (table, _) in TABLES.items() for id in book[table] if (kind, id) not in covered]
-
-
-def verdict_table(folder: str | Path | None = None, book: Mapping[str, Any] | None = None) -> list[tuple[str, str, str, str]]:
-    """Show all claims that notebooks have tested, read from their stored outputs: id, verdict, ledger's verdict, notebook."""
-    book = book or ledger()
-    rows = []
-    for path in notebook_files(folder).values():
-        for call in notebook_calls(path.stem, code_trees(path)):
-            if call.kind == "claim" and call.id in book["claims"]:
-                rows.append((call.id, call.result or "not run", book["claims"][call.id]["verdict"], path.stem))
-    counts = {verdict: sum(row[1] == verdict for row in rows) for verdict in VERDICTS}
-    words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "none yet"
-    caption = f"{len(rows)} of {len(book['claims'])} claims tested: {words}"
-    header = ["claim", "verdict", "ledger", "notebook"]
-    render.show(render.table_text(header, rows, caption), render.table_html(header, rows, caption))
-    return rows
 
 
 def ledger_problems(book: Mapping[str, Any], files: Mapping[str, Path]) -> Iterator[str]:
@@ -183,15 +168,6 @@ def course_calls(tree: ast.AST) -> Iterator[tuple[str, str | None, ast.Call]]:
                 id = argument(node, 0, "id")
                 plain = isinstance(id, ast.Constant) and isinstance(id.value, str)
                 yield name, id.value if plain else None, node
-
-
-def facts(cell: Any) -> Iterator[dict[str, Any]]:
-    """What `claim` and `answer` left in the metadata of a cell's outputs."""
-    for output in cell.get("outputs", []):
-        facts = output.get("metadata", {}).get("latentlab", [])
-        for fact in [facts] if isinstance(facts, dict) else facts:
-            if fact.get("kind") in TABLES:
-                yield dict(fact)
 
 
 def argument(node: ast.Call, position: int, name: str) -> ast.expr | None:

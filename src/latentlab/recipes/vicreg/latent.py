@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from latentlab.augment import Views, colour, geometry, to_float
+from latentlab.augment import Views, colour, geometry
+from latentlab.data import to_float
 from latentlab.evaluation import neighbours as nearest
 from latentlab.evaluation.arrays import Array, as_features
 from latentlab.losses import VICRegWeights, vicreg
@@ -15,7 +16,7 @@ from latentlab.losses.vicreg import covariance_matrix
 from latentlab.models.codes import CodeTable, Decoder
 from latentlab.training import Budget, History, fit
 
-from .represent import pixels
+from ..represent import pixels
 
 KINDS = {
     "views": "two free codes per image, one for each view, under VICReg's loss",

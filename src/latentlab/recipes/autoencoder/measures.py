@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latentlab.augment import to_float
-from latentlab.data import Dataset
+from latentlab.data import Dataset, to_float
 from latentlab.evaluation import knn_accuracy, measure_correlation
 from latentlab.evaluation.correlation import structure_error
 from latentlab.evaluation.learning import fluctuation, running_mean, steps_to_own_floor
 from latentlab.evaluation.reconstruction import explained_components, principal_axes
 
-from .autoencoder import Run, codes, idempotence, reconstruct
+from .sweep import Run, codes, idempotence, reconstruct
 from .transfer import recognise
 
 FEW = 2000  # images for what is measured beside the error

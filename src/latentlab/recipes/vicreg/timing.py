@@ -12,7 +12,7 @@ from latentlab.losses import vicreg as vicreg_loss
 from latentlab.training.machine import autocast, fast_bfloat16, reuse_memory
 from latentlab.training.optimiser import build_optimiser
 
-from . import vicreg
+from . import pretraining as vicreg
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def time_step(settings: vicreg.Settings, train: Dataset, *, steps: int = 15, war
     Compiled code fuses the parts and cannot be taken apart, so a compiled run is faster than this says.
     """
     reuse_memory()
-    network = vicreg.build(settings, train.images.shape[1], seed=0).to(memory_format=torch.channels_last).train()
+    network = vicreg.build(settings, train.images.shape[1:], seed=0).to(memory_format=torch.channels_last).train()
     budget, views = settings.budget, VIEWS[settings.views]
     optimiser = build_optimiser(
         budget.optimiser, network.parameters(), budget.learning_rate, budget.weight_decay, budget.betas

@@ -11,12 +11,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from latentlab.data import Dataset, data_root, load
+from latentlab.data import Dataset, data_root, repository
 from latentlab.training import CheckpointError, load_weights, save_weights
 
-from . import vicreg
+from ..contract import as_dict, from_dict
+from ..represent import represent
+from . import pretraining as vicreg
 from .ablations import SEEDS, VARIANTS, agreement, partners, seeds, settings
-from .represent import represent
 
 __all__ = ["SEEDS", "Shelved", "fill", "path_of", "take", "take_all"]
 
@@ -32,7 +33,7 @@ class Shelved:
     seed: int
 
 
-HERE = Path(__file__).resolve().parents[3] / "data"  # of the clone this file lies in
+HERE = repository() / "data"  # of the clone this file lies in
 
 
 def path_of(name: str, seed: int, preset: str) -> Path:
@@ -41,22 +42,20 @@ def path_of(name: str, seed: int, preset: str) -> Path:
     return next((place for place in places if place.exists()), places[0])
 
 
-def take(name: str, seed: int, preset: str, *, device: torch.device | str = "cpu", train: Dataset | None = None) -> Shelved:
+def take(name: str, seed: int, preset: str, *, train: Dataset, device: torch.device | str = "cpu") -> Shelved:
     """The trained encoder of a variant of `ablations.VARIANTS`, in evaluation mode.
 
     A missing one is trained, with a line that says so, and saved. Raises CheckpointError for a file that is damaged or was made
     with other settings or data: nothing is replaced before you delete it. ValueError for an unknown variant or preset.
     """
     chosen = settings(name, preset)
-    train = load(chosen.data, "train") if train is None else train
     path = path_of(name, seed, preset)
     if not path.exists():
         print(f"No trained encoder at data/checkpoints/{preset}/{path.name}: training it now.")
         _train(name, seed, preset, device, train)
-    network = vicreg.build(chosen, train.images.shape[1], seed)
+    network = vicreg.build(chosen, train.images.shape[1:], seed)
     about = load_weights(path, network.encoder)
-    made = {key: about.get(key) for key in ("settings", "data")}
-    if made != _made_of(chosen, train):
+    if not _made_of(about, chosen, train):
         raise CheckpointError(
             f"{path} was trained with other settings or other data than this notebook's. Delete it and run the cell again: "
             f"it is then trained anew. For all of them: python -m latentlab shelf --preset {preset} --again"
@@ -71,10 +70,11 @@ def _train(name: str, seed: int, preset: str, device: torch.device | str, train:
     if kind == "neighbour":  # found in what plain VICReg of the same seed has learned
         y = represent(take("vicreg", seed, preset, device=device, train=train).encoder, train.images)  # (n, d)
     table = partners(kind, train, y, seed=seed)
-    run = vicreg.pretrain(chosen, train=train, seed=seed, device=device, partners=table)
+    run = vicreg.run(chosen, train=train, seed=seed, device=device, partners=table)
     curves = {term: [float(f"{value:.5g}") for value in values] for term, values in run.history.batches.items()}
     about = {
-        **_made_of(chosen, train),
+        "settings": json.dumps(as_dict(chosen), sort_keys=True),
+        "data": train.checksum,
         "curves": json.dumps(curves),
         "agreement": json.dumps(None if table is None else agreement(table, train.labels)),
         "torch": torch.__version__,
@@ -82,21 +82,25 @@ def _train(name: str, seed: int, preset: str, device: torch.device | str, train:
     save_weights(path_of(name, seed, preset), run.encoder, about, dtype=torch.float16)
 
 
-def _made_of(chosen: vicreg.Settings, train: Dataset) -> dict[str, str]:
-    return {"settings": json.dumps(vicreg.as_dict(chosen), sort_keys=True), "data": train.checksum}
+def _made_of(about: dict[str, str], chosen: vicreg.Settings, train: Dataset) -> bool:
+    """Whether a file was made with these settings (one that lacks a newer field had its default) and these images."""
+    try:
+        return from_dict(vicreg.Settings, json.loads(about["settings"])) == chosen and about["data"] == train.checksum
+    except (KeyError, ValueError):
+        return False
 
 
-def take_all(name: str, preset: str, *, device: torch.device | str = "cpu", train: Dataset | None = None) -> list[Shelved]:
+def take_all(name: str, preset: str, *, train: Dataset, device: torch.device | str = "cpu") -> list[Shelved]:
     """`take` for every seed of a variant."""
     return [take(name, seed, preset, device=device, train=train) for seed in seeds(name, preset)]
 
 
-def fill(preset: str, names: list[str], *, again: bool = False, device: torch.device | str = "cpu") -> None:
+def fill(preset: str, names: list[str], *, train: Dataset, again: bool = False, device: torch.device | str = "cpu") -> None:
     """Train every encoder that is missing (all of them with `again`), and say where each lies."""
     for name in names:
         for seed in seeds(name, preset):
             path = path_of(name, seed, preset)
-            if again:
-                path.unlink(missing_ok=True)
-            shelved = take(name, seed, preset, device=device)
+            if again and path.exists():
+                _train(name, seed, preset, device, train)  # the old file stays until the new one is whole
+            shelved = take(name, seed, preset, device=device, train=train)
             print(f"{path}: {len(shelved.curves['samples'])} steps", flush=True)

@@ -1,6 +1,5 @@
-"""Laplacian eigenmaps (Belkin and Niyogi 2003): codes of images from a graph of neighbours, without encoder or training."""
+"""Laplacian eigenmaps (Belkin and Niyogi 2003): codes from a graph of neighbours, without training."""
 
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,38 +8,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
-from latentlab.augment import to_float
-from latentlab.data.dataset import stratified
-from latentlab.evaluation import neighbours as nearest
 from latentlab.evaluation.arrays import Array, as_features, check_same_width
-from latentlab.models.random_cnn import RandomCNN
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that decides a set of eigenmap codes but the seed."""
-
-    data: str = "shapes10"
-    images: int = 3000
-    dim: int = 128
-    neighbours: int = 10
-
-
-PRESETS = {
-    "quick": Settings(),  # three seconds on two cores
-    "cpu": Settings(data="cifar10", images=10_000),  # the report's size: ten seconds
-    "gpu": Settings(data="cifar10", images=10_000),  # nothing here runs on a GPU
-}
-
-
-@torch.no_grad()
-def random_features(images: Tensor, seed: int = 0, *, batch: int = 500) -> Tensor:
-    """Features of a fixed random linear network, `models.random_cnn.RandomCNN`; uint8 (n, c, h, w) → float32 (n, features).
-
-    32×32 images give 1024 features. The same seed gives the same network.
-    """
-    network = RandomCNN(images.shape[1], seed)
-    return torch.cat([network(to_float(part)) for part in images.split(batch)])  # (n, features)
+from latentlab.evaluation.neighbours import neighbours as nearest
 
 
 def neighbour_graph(features: Array, neighbours: int = 10) -> csr_matrix:
@@ -136,13 +105,3 @@ def extend(new_features: Array, features: Array, codes: Array, neighbours: int =
     rows = nearest(new, old, neighbours, metric="euclidean")[1]  # (m, k)
     mean = y[rows].mean(dim=1)  # (m, k, dim) → (m, dim)
     return mean if method == "average" else mean / smoothness(old, y, neighbours)
-
-
-def split(labels: Tensor, share: float = 0.1, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Rows (train, test): every class gives the same share to the m test rows; labels (n,) → (n − m,), (m,)."""
-    if not 0 < share < 1:
-        raise ValueError(f"share is the part held out, between 0 and 1, got {share}.")
-    test = stratified(labels, round(share * len(labels)), seed)  # (m,)
-    held = torch.zeros(len(labels), dtype=torch.bool)
-    held[test] = True
-    return (~held).nonzero()[:, 0], test

@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from sklearn.cluster import MiniBatchKMeans
 from torch import Tensor, nn
 
-from latentlab.augment import to_float
-from latentlab.training.machine import autocast
+from latentlab.data import to_float
 
 BLOCK = 2**20  # activations computed at a time (elements): small enough to stay in a processor's cache
 
@@ -33,7 +32,6 @@ class PatchSettings:
     grid: int = 2  # averaged over grid × grid cells of the image
     passes: int = 10  # of k-means over the patches
     standardise_on: int = 5000  # images that give each feature's mean and spread
-    precision: str = "auto"  # of the large matrix products, see `training.machine.autocast`
 
     def __post_init__(self):
         if self.dictionary not in ("kmeans", "random"):
@@ -158,8 +156,7 @@ class PatchEncoder(nn.Module):
         rows, columns = (side - self.settings.patch + 1 for side in x.shape[2:])
         cell = cells(rows, columns, self.settings.grid).to(x.device)  # (grid², l), l = rows · columns
         block = max(1, BLOCK // (rows * columns * self.settings.filters))
-        with autocast(self.settings.precision, x.device):
-            return torch.cat([self._block(part, cell) for part in x.split(block)])  # (b, dim)
+        return torch.cat([self._block(part, cell) for part in x.split(block)])  # (b, dim)
 
     def _block(self, x: Tensor, cell: Tensor) -> Tensor:
         patches = F.unfold(x, self.settings.patch).transpose(1, 2).contiguous()  # (b, l, p)

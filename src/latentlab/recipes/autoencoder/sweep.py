@@ -11,15 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlab.augment import to_float
-from latentlab.data import Dataset, data_root, load
+from latentlab.data import Dataset, data_root, load, to_float
 from latentlab.losses import reconstruction_error
 from latentlab.models import Autoencoder
 from latentlab.training import Budget, CheckpointError, History, checksum, fit
 from latentlab.training.checkpoint import load_checkpoint, save_checkpoint
+from latentlab.training.many import in_parallel
 
-from .pool import in_parallel
-from .represent import represent
+from ..represent import represent
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """VICReg from images to representations: the only place that knows its data, views, models, loss and loop together."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 from latentlab.augment import PRESETS as VIEWS
 from latentlab.augment import Views
-from latentlab.data import Dataset, load
+from latentlab.data import Dataset
 from latentlab.losses import VICRegWeights, vicreg
 from latentlab.models import ConvNet, JointEmbedding, ResNet18
-from latentlab.training import Budget, History, fit
+from latentlab.recipes.contract import Run
+from latentlab.recipes.represent import score_table
+from latentlab.training import Budget, fit
 from latentlab.training.processes import gather
 
 
@@ -51,20 +53,6 @@ PRESETS = {
         budget=Budget(epochs=30, learning_rate=3e-4, weight_decay=1e-6, compile=True),
     ),
 }
-
-
-@dataclass
-class Run:
-    """A trained network, its history, and the settings and seed that made it."""
-
-    network: JointEmbedding
-    history: History
-    settings: Settings
-    seed: int
-
-    @property
-    def encoder(self) -> nn.Module:
-        return self.network.encoder
 
 
 class VICRegTask:
@@ -125,8 +113,12 @@ def two_views(images: Tensor, views: Views, generator: torch.Generator, second: 
     return both.contiguous(memory_format=torch.channels_last)
 
 
-def build(settings: Settings, channels: int, seed: int) -> JointEmbedding:
-    """A network with fresh weights from the seed; the global generator stays as it was. Raises ValueError for an unknown name."""
+def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> JointEmbedding:
+    """A network for images (c, h, w) with fresh weights from the seed; the global generator stays as it was.
+
+    Raises ValueError for an unknown encoder.
+    """
+    channels = shape[0]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if settings.encoder == "convnet":
@@ -138,10 +130,10 @@ def build(settings: Settings, channels: int, seed: int) -> JointEmbedding:
         return JointEmbedding(encoder, settings.projector)
 
 
-def pretrain(
+def run(
     settings: Settings,
     *,
-    train: Dataset | None = None,
+    train: Dataset,
     test: Dataset | None = None,
     seed: int = 0,
     device: str = "cpu",
@@ -153,13 +145,11 @@ def pretrain(
 ) -> Run:
     """Train an encoder without labels and return it with its history.
 
-    train, test  default to the two splits of `settings.data`; labels are never looked at
+    test         without it the history has no terms of held-out images; labels are never looked at
     partners     (n, k): the second view is of one of these images instead (see `ablations`)
     folder, resume  see `training.fit`      after_epoch(network, seconds)  for accuracy-against-time curves
     """
-    train = load(settings.data, "train") if train is None else train
-    test = load(settings.data, "test") if test is None else test
-    network = build(settings, train.images.shape[1], seed)
+    network = build(settings, train.images.shape[1:], seed)
     task = VICRegTask(network, train, test, settings, torch.device(device), partners)
     history = fit(
         task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, title="VICReg", show=show,
@@ -168,20 +158,14 @@ def pretrain(
     return Run(network, history, settings, seed)
 
 
-def untrained(settings: Settings, channels: int, seed: int = 0) -> nn.Module:
-    """The encoder of `pretrain` before its first step: the baseline that shows what training adds."""
-    return build(settings, channels, seed).encoder.eval()
+def untrained(settings: Settings, shape: tuple[int, int, int], seed: int = 0) -> nn.Module:
+    """The encoder of `run` before its first step: the baseline that shows what training adds."""
+    return build(settings, shape, seed).encoder.eval()
 
 
-def as_dict(settings: Settings) -> dict:
-    """Settings as plain numbers and words, for a JSON file; `from_dict` reads them back."""
-    return asdict(settings)
-
-
-def from_dict(values: dict) -> Settings:
-    """Settings from `as_dict`; raises TypeError for a field that does not exist."""
-    budget = {**values["budget"], "betas": tuple(values["budget"]["betas"])}
-    tuples = {name: tuple(values[name]) for name in ("widths", "projector")}
-    return replace(
-        Settings(**{**values, **tuples}), budget=Budget(**budget), weights=VICRegWeights(**values["weights"])
-    )
+def scores(network: JointEmbedding, settings: Settings, train: Dataset, test: Dataset) -> dict[str, float]:
+    """Every accuracy of the encoder in percent, beside raw pixels and the untrained encoder (of seed 0)."""
+    shape = train.images.shape[1:]
+    encoders = {"untrained": untrained(settings, shape).to(next(network.parameters()).device), "trained": network.encoder}
+    table = score_table(encoders, train, test)
+    return {f"{name}, {kind}": score.percent for name, row in table.items() for kind, score in row.items()}

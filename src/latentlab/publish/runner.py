@@ -1,4 +1,4 @@
-"""Execute notebooks, write them as web pages, and end with a table: `python -m latentlab.course.runner notebooks --out build`."""
+"""Execute notebooks, write their pages, end with a table: `python -m latentlab.publish.runner notebooks --out build`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
 
+from latentlab.course import render
+from latentlab.course.setup import PROFILES, profile_from_environment
 from latentlab.training import write_atomically
 
-from . import pages, render
-from .checks import facts
-from .pages import Result
-from .setup import PROFILES, profile_from_environment
+from . import pages
+from .pages import Result, facts
 
 CELL_TIMEOUT = {"quick": 600, "full": None}  # seconds per cell; a long run decides for itself when it ends
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -165,7 +165,7 @@ def as_page(notebook: NotebookNode, name: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, or 1 if a cell failed, or 2 if there was nothing to run."""
-    parser = argparse.ArgumentParser(prog="python -m latentlab.course.runner", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m latentlab.publish.runner", description=__doc__)
     parser.add_argument("paths", nargs="+", help="notebooks, or folders of notebooks")
     parser.add_argument("--out", default="build", help="folder for the executed pages (default: build)")
     parser.add_argument("--profile", choices=PROFILES, help="default: LATENTLAB_PROFILE, else quick")

@@ -10,7 +10,7 @@ from latentlab.evaluation import neighbours
 from latentlab.losses import VICRegWeights
 from latentlab.training.loop import generator_for
 
-from . import vicreg
+from . import pretraining as vicreg
 
 PARTNERS = ("same", "neighbour", "random", "class")
 SEEDS = (0, 1, 2)

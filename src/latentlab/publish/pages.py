@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from . import render
-from .claims import OPEN, VERDICTS, ledger
+from latentlab.course import render
+from latentlab.course.claims import OPEN, VERDICTS, ledger
+
+KINDS = ("claim", "answer")
 
 HEADER = ("notebook", "minutes", *VERDICTS, "answered", "not as in the ledger", "errors")
 STYLE = (
@@ -84,3 +86,12 @@ def index(results: Sequence[Result], profile: str) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>latentlab</title><style>{STYLE}</style></head>\n<body><h1>latentlab</h1>{table}{errors}</body></html>\n"
     )
+
+
+def facts(cell: Any) -> Iterator[dict[str, Any]]:
+    """What `claim` and `answer` left in the metadata of a cell's outputs."""
+    for output in cell.get("outputs", []):
+        facts = output.get("metadata", {}).get("latentlab", [])
+        for fact in [facts] if isinstance(facts, dict) else facts:
+            if fact.get("kind") in KINDS:
+                yield dict(fact)

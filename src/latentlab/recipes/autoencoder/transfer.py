@@ -7,17 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from latentlab.augment import to_float
-from latentlab.data import Dataset
+from latentlab.data import Dataset, to_float
 from latentlab.evaluation import knn_accuracy
 from latentlab.losses import reconstruction_error
 from latentlab.models import Autoencoder
 from latentlab.training import Budget, fit
 from latentlab.training.loop import generator_for
+from latentlab.training.many import in_parallel
 
-from .autoencoder import Model, build, splits
-from .pool import in_parallel
-from .represent import pixels, represent
+from ..represent import pixels, represent
+from .sweep import Model, build, splits
 
 REGIMES = ("frozen", "fine-tuned", "from scratch", "head first")
 

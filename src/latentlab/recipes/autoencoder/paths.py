@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from latentlab.augment import to_float
-from latentlab.data import Dataset
+from latentlab.data import Dataset, to_float
 from latentlab.evaluation.interpolation import (
     cross_fade,
     distance_to,
@@ -19,7 +18,7 @@ from latentlab.evaluation.interpolation import (
     transition_width,
 )
 
-from .autoencoder import Run, codes, reconstruct
+from .sweep import Run, codes, reconstruct
 from .transfer import recognise
 
 

@@ -1,0 +1,1 @@
+"""What a maintainer runs: execute notebooks, write the pages, make the student versions."""

@@ -1,0 +1,1 @@
+"""The autoencoder report: the sweep over sizes, measures, paths between digits, transfer."""

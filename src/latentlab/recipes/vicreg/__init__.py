@@ -1,0 +1,1 @@
+"""The VICReg report: pretraining, ablations, shared encoders, eigenmaps, latent optimisation."""
