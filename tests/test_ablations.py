@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from latentlab import __main__ as command
 from latentlab.__main__ import main
 from latentlab.data import load
 from latentlab.recipes.vicreg import ablations, shelf
@@ -105,7 +106,7 @@ def test_a_damaged_encoder_is_reported_and_left_alone(small_shelf, few):
 
 
 def test_the_whole_shelf_is_filled_by_one_command(small_shelf, few, monkeypatch, capsys):
-    monkeypatch.setattr(shelf, "load", lambda name, split: few)
+    monkeypatch.setattr(command, "load", lambda name, split, download: few)
     assert main(["shelf", "--variants", "no-variance", "no-covariance"]) == 0
     names = sorted(p.name for p in small_shelf.iterdir())
     assert names == [f"{name}-{i}.safetensors" for name in ("no-covariance", "no-variance") for i in range(3)]

@@ -109,9 +109,9 @@ def test_a_notebook_shows_and_nbval_compares(tmp_path):
     shown = [cell.outputs for cell in notebook.cells]
     assert [len(outputs) for outputs in shown] == [1, 1, 1, 1]
     assert shown[0][0].text == f"latentlab · profile quick · device {setup_device()} · seed 0\n"
-    assert shown[1][0].metadata["latentlab"] == {"kind": "claim", "id": "V-Q2.1", "verdict": "confirmed"}
+    assert shown[1][0].metadata["latentlab"] == [{"kind": "claim", "id": "V-Q2.1", "verdict": "confirmed"}]
     assert set(shown[1][0].data) == {"text/plain", "text/html"}
-    assert shown[2][0].metadata["latentlab"] == {"kind": "answer", "id": "V-Q1", "answer": "1"}
+    assert shown[2][0].metadata["latentlab"] == [{"kind": "answer", "id": "V-Q1", "answer": "1"}]
     nbformat.write(notebook, tmp_path / "good.ipynb")
     html = shown[1][0].data["text/html"]
     shown[1][0].data["text/html"] = html.replace("confirmed", "refuted")

@@ -8,15 +8,14 @@ import torch
 from sklearn.manifold import spectral_embedding
 
 from latentlab.data import load
-from latentlab.recipes.vicreg.eigenmaps import (
+from latentlab.evaluation.laplacian import (
     connecting_neighbours,
     eigenmaps,
     extend,
     neighbour_graph,
-    random_features,
     smoothness,
-    split,
 )
+from latentlab.recipes.vicreg.eigenmaps import random_features, split
 
 
 def cloud(n=60, d=5, seed=0, scale=1.0):

@@ -244,12 +244,3 @@ def test_unpacked_constant_is_not_computed():
 def test_a_cell_that_is_not_python_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"01_t.ipynb, code cell 1 is not Python"):
         found(tmp_path, [cell("claim(")])
-
-
-def test_verdict_table_reads_the_stored_verdicts(tmp_path, capsys):
-    cells = good()
-    cells[3] = cell(TWO, run=False)
-    found(tmp_path, cells)
-    rows = checks.verdict_table(tmp_path, BOOK)
-    assert rows == [("T-1", "confirmed", "confirmed", "01_t"), ("T-2", "not run", "depends", "01_t")]
-    assert "2 of 3 claims tested: 1 confirmed" in capsys.readouterr().out

@@ -42,11 +42,11 @@ def test_map_counts_claims_and_questions_and_knows_what_is_open():
 
 
 def test_verdicts_come_by_notebook_with_their_ids(capsys):
-    assert verdict_overview(BOOK) == [["01_t", "0", "0", "1 (T-2)", "0"], ["02_t", "0", "2 (T-1, T-3)", "0", "0"]]
+    assert verdict_overview(BOOK) == [["01_t", "0", "0", "1 (T-2)", "0", "0"], ["02_t", "0", "2 (T-1, T-3)", "0", "0", "0"]]
     assert capsys.readouterr().out.splitlines() == [
-        "Claims tested so far: 0 confirmed, 2 refuted, 1 depends, 0 undecidable",
-        "01_t: confirmed 0, refuted 0, depends 1 (T-2), undecidable 0",
-        "02_t: confirmed 0, refuted 2 (T-1, T-3), depends 0, undecidable 0",
+        "Claims tested so far: 0 confirmed, 2 refuted, 1 depends, 0 unresolved, 0 undecidable",
+        "01_t: confirmed 0, refuted 0, depends 1 (T-2), unresolved 0, undecidable 0",
+        "02_t: confirmed 0, refuted 2 (T-1, T-3), depends 0, unresolved 0, undecidable 0",
     ]
 
 
