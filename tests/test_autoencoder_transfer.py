@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from latentlab.data import load
+from latentlab.recipes.autoencoder import paths, transfer
 from latentlab.recipes.autoencoder import sweep as autoencoder
-from latentlab.recipes.autoencoder.sweep import Model, Run, paths, transfer
+from latentlab.recipes.autoencoder.sweep import Model, Run
 from latentlab.training import checksum
 
 TINY = replace(transfer.PRESETS["quick"], steps=16, checks=4, check_images=60, early_steps=6, counts=(20, 40), seeds=(0, 1))

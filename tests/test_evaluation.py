@@ -1,5 +1,7 @@
 """Measurements against reference implementations, and what they say to input that cannot be measured."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -120,12 +122,13 @@ def test_probe_says_which_classes_are_missing():
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("block", [1, 7, 1000])
-def test_neighbours_are_scikit_learns(metric, block):
+def test_neighbours_are_scikit_learns(metric, block, monkeypatch):
+    monkeypatch.setattr(sys.modules["latentlab.evaluation.neighbours"], "BLOCK", 200 * block)  # queries at a time
     rng = np.random.default_rng(0)
     base, queries = rng.standard_normal((200, 12)) + 3, rng.standard_normal((50, 12)) + 3
     reference = NearestNeighbors(n_neighbors=200, metric=metric, algorithm="brute").fit(base).kneighbors(queries)
     for largest in (False, True):
-        distances, indices = ev.neighbours(queries, base, 9, metric=metric, largest=largest, block=block)
+        distances, indices = ev.neighbours(queries, base, 9, metric=metric, largest=largest)
         wanted = [table[:, ::-1][:, :9] if largest else table[:, :9] for table in reference]
         assert np.array_equal(indices.numpy(), wanted[1])
         assert np.allclose(distances.numpy(), wanted[0], atol=1e-6, rtol=1e-5)
@@ -141,7 +144,7 @@ def test_near_duplicates_far_from_the_origin_keep_their_distance():
 
 def test_neighbours_leave_out_the_row_itself_and_order_equals_by_index():
     same = np.tile([[1.0, 0.0]], (6, 1))
-    distances, indices = ev.neighbours(same, same, 5, metric="euclidean", exclude_self=True, block=4)
+    distances, indices = ev.neighbours(same, same, 5, metric="euclidean", exclude_self=True)
     assert not distances.any()
     assert indices.tolist() == [[j for j in range(6) if j != i] for i in range(6)]
     zero = np.zeros((1, 2))

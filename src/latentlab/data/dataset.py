@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ class Dataset:
 
     images  (n, c, h, w) uint8, in memory or memory-mapped
     labels  (n,) int64, indices into `classes`
-    checksum  SHA-256 over images and labels; computed when not given
+    checksum  SHA-256 over images and labels; computed when it is asked for, unless `digest` says it
     factors  name -> (n, …): the known factors of variation, {} if unknown
 
     Raises ValueError when the parts do not fit together.
@@ -62,7 +63,7 @@ class Dataset:
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...]
-    checksum: str = ""
+    digest: str = ""
     factors: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -78,8 +79,10 @@ class Dataset:
         for key, values in self.factors.items():
             if len(values) != len(self.images):
                 raise ValueError(f"{self.name}: factor {key!r} has {len(values)} values for {len(self.images)} images.")
-        if not self.checksum:
-            object.__setattr__(self, "checksum", checksum(self.images, self.labels))
+
+    @cached_property
+    def checksum(self) -> str:
+        return self.digest or checksum(self.images, self.labels)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -92,7 +95,7 @@ class Dataset:
         """The images at `indices` (m,), in that order, as a new Dataset in memory. Raises IndexError outside the set."""
         index = torch.as_tensor(indices, dtype=torch.int64)
         factors = {key: values[index] for key, values in self.factors.items()}
-        return dataclasses.replace(self, images=self.images[index], labels=self.labels[index], checksum="", factors=factors)
+        return dataclasses.replace(self, images=self.images[index], labels=self.labels[index], digest="", factors=factors)
 
     def first(self, n: int) -> Dataset:
         """The first n images, without a copy. Raises ValueError when there are fewer."""
@@ -100,7 +103,7 @@ class Dataset:
         if n == len(self):
             return self
         factors = {key: values[:n] for key, values in self.factors.items()}
-        return dataclasses.replace(self, images=self.images[:n], labels=self.labels[:n], checksum="", factors=factors)
+        return dataclasses.replace(self, images=self.images[:n], labels=self.labels[:n], digest="", factors=factors)
 
     def sample(self, n: int, seed: int) -> Dataset:
         """A random sample of n images that keeps the share of each class. Raises ValueError when there are fewer."""

@@ -101,14 +101,8 @@ def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """
     if n <= 0 or not 0 <= correct <= n:
         raise ValueError(f"{correct} correct of {n}: expected 0 ≤ correct ≤ n and at least one sample.")
-    z = float(norm.ppf(0.5 + level / 2))
-    p = correct / n
-    # ( p + z²/2n ± z √( p(1−p)/n + z²/4n² ) ) / ( 1 + z²/n )
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    low = 0.0 if correct == 0 else centre - half
-    high = 1.0 if correct == n else centre + half
-    return low, high
+    interval = binomtest(correct, n).proportion_ci(level, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def score(predictions: Tensor, labels: Tensor) -> tuple[float, tuple[float, float]]:

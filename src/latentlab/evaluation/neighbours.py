@@ -1,14 +1,14 @@
-"""Nearest and furthest neighbours by exact search (scikit-learn's), and the classifier that needs no training: k-NN."""
+"""Nearest and furthest neighbours by exact search, and the classifier that needs no training: k-NN."""
 
 import torch
-import torch.nn.functional as F
-from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 
 from latentlab.evaluation.arrays import Array, as_features, as_labels, check_same_width
 from latentlab.evaluation.intervals import Score, score
 
 METRICS = ("cosine", "euclidean")
+BLOCK = 2**22  # distances held at once: 16 MB
+SPARE = 8  # candidates more than asked for, so that rounding in the search costs none
 
 
 def _check_k(k: int, available: int) -> None:
@@ -23,22 +23,16 @@ def unit_rows(rows: Tensor) -> Tensor:
 
 
 def neighbours(
-    queries: Array,
-    base: Array,
-    k: int,
-    *,
-    metric: str = "cosine",
-    largest: bool = False,
-    exclude_self: bool = False,
-    block: int = 8192,
+    queries: Array, base: Array, k: int, *, metric: str = "cosine", largest: bool = False, exclude_self: bool = False
 ) -> tuple[Tensor, Tensor]:
     """The k nearest (or, with `largest`, furthest) rows of `base` for every query: exact search, bounded memory.
 
     queries (m, d), base (n, d) → distances (m, k) float32, indices (m, k) int64, best first; equals in order of index.
     metric "cosine": 1 − cos of the angle, in [0, 2]; a zero vector is at distance 1 from everything. "euclidean": |q − x|.
     exclude_self: queries and base are the same rows, and row i is not a neighbour of itself (leave one out).
-    block: queries handed to scikit-learn at once; its table of distances is far smaller still and never (m, n).
     Raises ValueError for NaN, unequal dimensions, an unknown metric, or k larger than the base.
+
+    Plain blocks of distances, not scikit-learn's NearestNeighbors: that knows no furthest rows (see `benchmarks`).
     """
     if metric not in METRICS:
         raise ValueError(f"metric {metric!r} is unknown; choose one of {', '.join(METRICS)}.")
@@ -47,58 +41,33 @@ def neighbours(
     if exclude_self and len(q) != len(x):
         raise ValueError(f"exclude_self needs queries and base to be the same rows; there are {len(q)} and {len(x)}.")
     _check_k(k, len(x) - int(exclude_self))
-    if metric == "cosine":  # between vectors of length 1:  |q − x|² = 2 (1 − cos),  so both metrics have one order
-        q, x = unit_rows(q), unit_rows(x)
-        places, asked = _upright(x, q)
+    if metric == "cosine":
+        q, x, offset = unit_rows(q), unit_rows(x), torch.zeros(len(x))
     else:
-        places, asked = x, q
-    if largest:
-        places, asked = _opposite(places, asked)
-    index = NearestNeighbors(n_neighbors=k + exclude_self, algorithm="brute").fit(places.numpy())
+        centre = x.mean(0)  # (d,): far from the origin small distances would drown in rounding
+        q, x = q - centre, x - centre
+        offset = x.square().sum(1) / 2  # (n,)
+    candidates, step = min(k + SPARE, len(x) - int(exclude_self)), max(1, BLOCK // len(x))
     found = []
-    for start in range(0, len(q), block):
-        part = slice(start, start + block)
-        near = torch.from_numpy(index.kneighbors(asked[part].numpy(), return_distance=False)).long()  # (b, k or k + 1)
-        own = torch.arange(start, start + len(near)) if exclude_self else None
-        found.append(_ordered(q[part], x, near, k, metric, largest, own))
+    for start in range(0, len(q), step):
+        part = q[start : start + step]
+        # −cos, or |x|²/2 − q·x = (|q − x|² − |q|²) / 2: in the order of the distances
+        place = torch.addmm(offset, part, x.T, alpha=-1)  # (b, n)
+        if exclude_self:
+            place.diagonal(start)[: len(part)] = -torch.inf if largest else torch.inf
+        found.append(_ordered(part, x, place.topk(candidates, largest=largest).indices, k, metric, largest))
     return torch.cat([d for d, _ in found]), torch.cat([i for _, i in found])
 
 
-def _upright(x: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-    """A zero row of the base gets a coordinate of its own, at right angles to every query; other rows stay as they are."""
-    zero = torch.linalg.vector_norm(x, dim=1) < 0.5  # (n,), among unit rows
-    if not zero.any():
-        return x, q
-    return torch.cat([x, zero[:, None].float()], dim=1), F.pad(q, (0, 1))  # (n, d + 1), (m, d + 1)
-
-
-def _opposite(x: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
-    """Base (n, d) and queries (m, d) → (n, d + 1), (m, d + 1), among which the furthest of before are the nearest.
-
-    If all points lay on one sphere, the furthest would lie beside the mirror image −q. A coordinate t more puts them on one.
-    """
-    centre = F.pad(x.mean(0), (0, 1))  # (d + 1,)
-    places, asked = F.pad(x, (0, 1)).sub_(centre), F.pad(q, (0, 1)).sub_(centre).neg_()  # (n, d + 1), (m, d + 1)
-    # with  t² = 2 (R² − |x|²)  and  R = max |x|:   |(−q, 0) − (x, t)|² = 2 |q|² + 2 R² − |q − x|²
-    norms = torch.linalg.vector_norm(places, dim=1).square()  # (n,)
-    places[:, -1] = (2 * (norms.max() - norms)).sqrt()
-    return places, asked
-
-
-def _ordered(q: Tensor, x: Tensor, found: Tensor, k: int, metric: str, largest: bool, own: Tensor | None):
-    """Distances and indices (b, k) of the rows found, computed once more from the rows themselves: without cancellation."""
+def _ordered(q: Tensor, x: Tensor, found: Tensor, k: int, metric: str, largest: bool) -> tuple[Tensor, Tensor]:
+    """Distances and indices (b, k) of the best candidates (b, k + spare), computed from the rows: without cancellation."""
     found = found.sort(dim=1).values  # by index first, then stably by distance: equals stay in order of index
     if metric == "cosine":
-        distances = torch.stack([1 - (q * x[column]).sum(1) for column in found.T], dim=1)  # (b, k)
+        distances = torch.stack([1 - (q * x[column]).sum(1) for column in found.T], dim=1)  # (b, k + spare)
     else:
-        distances = torch.stack([(q - x[column]).square().sum(1).sqrt() for column in found.T], dim=1)  # (b, k)
+        distances = torch.stack([(q - x[column]).square().sum(1).sqrt() for column in found.T], dim=1)
     distances, order = distances.sort(dim=1, descending=largest, stable=True)
-    found = found.gather(1, order)
-    if own is not None:
-        other = found != own[:, None]  # (b, k + 1)
-        other[other.all(1), -1] = False  # its twins hid the row itself: the last one goes
-        distances, found = distances[other].view(-1, k), found[other].view(-1, k)
-    return distances, found
+    return distances[:, :k], found.gather(1, order)[:, :k]  # (b, k) each
 
 
 def vote(neighbour_labels: Tensor) -> Tensor:

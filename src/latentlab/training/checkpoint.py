@@ -19,10 +19,16 @@ class CheckpointError(RuntimeError):
 
 
 def write_atomically(path: Path | str, payload: bytes) -> None:
-    """Write bytes so that `path` holds either the old content or the new one; raises OSError with nothing left behind."""
+    """Write bytes so that `path` holds either the old content or the new one; raises OSError with nothing left behind.
+
+    Every writer has a file of its own beside it, so that two at once never mix; what a killed writer left is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.tmp")  # one name, so that a kill leaves at most one, which the next write replaces
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        if not _alive(left.name.split(".")[-2]):
+            left.unlink(missing_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(beside, "wb") as file:
             file.write(payload)
@@ -31,6 +37,17 @@ def write_atomically(path: Path | str, payload: bytes) -> None:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _alive(process: str) -> bool:
+    """Whether a process of this number runs here."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def save_checkpoint(path: Path | str, state: dict) -> None:

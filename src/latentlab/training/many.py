@@ -7,20 +7,13 @@ The batched network wins 7 %, but its members must share depth and activation an
 model has another merit: the numbers do not depend on how many cores there are, and a finished model can be kept on its own.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from typing import Any
 
+import joblib
 import torch
 
 from latentlab.training.progress import Bar
-
-
-def cores() -> int:
-    """How many processes may run at once here."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_parallel(
@@ -32,23 +25,24 @@ def in_parallel(
     run one after the other in this process. An error in a job ends the rest and is raised here.
     """
     results: list[Any] = [None] * len(jobs)
+    alone = torch.device(device).type != "cpu"
+    pool = joblib.Parallel(1 if alone else min(joblib.cpu_count(), len(jobs) or 1), return_as="generator_unordered")
+    call = _numbered if alone else _numbered_with_one_thread
     with Bar(title, show) as bar:
-        if torch.device(device).type != "cpu":
-            for place, job in enumerate(jobs):
-                results[place] = function(*job)
-                bar.update((place + 1) / len(jobs))
-            return results
-        with ProcessPoolExecutor(min(cores(), max(1, len(jobs))), get_context("spawn"), _one_thread) as pool:
-            places = {pool.submit(function, *job): place for place, job in enumerate(jobs)}
-            try:
-                for done, future in enumerate(as_completed(places), start=1):
-                    results[places[future]] = future.result()
-                    bar.update(done / len(jobs))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        for done, (place, result) in enumerate(pool(joblib.delayed(call)(i, function, job) for i, job in enumerate(jobs)), 1):
+            results[place] = result
+            bar.update(done / len(jobs))
     return results
 
 
-def _one_thread() -> None:
+def _numbered(place: int, function: Callable[..., Any], job: tuple) -> tuple[int, Any]:
+    return place, function(*job)
+
+
+def _numbered_with_one_thread(place: int, function: Callable[..., Any], job: tuple) -> tuple[int, Any]:
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        return place, function(*job)
+    finally:
+        torch.set_num_threads(before)  # with one core joblib stays in this process
