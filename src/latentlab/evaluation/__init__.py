@@ -24,6 +24,7 @@ from latentlab.evaluation.maps import (
 )
 from latentlab.evaluation.neighbours import knn, knn_accuracy, knn_leave_one_out, neighbours, vote
 from latentlab.evaluation.probe import ProbeResult, linear_probe, linear_probe_converged
+from latentlab.evaluation.receptive import before, by_pencil, receptive_field
 from latentlab.evaluation.reconstruction import explained_components, pca_errors
 from latentlab.evaluation.retrieval import (
     distance_from_mean,
@@ -48,7 +49,9 @@ __all__ = [
     "Spread",
     "Unresolved",
     "ahead",
+    "before",
     "border_colour",
+    "by_pencil",
     "cluster_agreement",
     "confusion",
     "correlation_matrix",
@@ -77,6 +80,7 @@ __all__ = [
     "precision",
     "ratio_to_chance",
     "readable",
+    "receptive_field",
     "seed_spread",
     "silhouette",
     "spectrum",

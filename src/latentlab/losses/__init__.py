@@ -10,6 +10,7 @@ from .circular import (
     cosine_loss,
     resultant_length,
 )
+from .likelihood import bernoulli_log_likelihood, bits_per_dimension, logit
 from .reconstruction import reconstruction_error, squared_error
 from .vicreg import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
 
@@ -19,12 +20,15 @@ __all__ = [
     "VICRegWeights",
     "angular_difference",
     "arc_loss",
+    "bernoulli_log_likelihood",
+    "bits_per_dimension",
     "circular_mean",
     "circular_variance",
     "cosine_loss",
     "covariance",
     "covariance_matrix",
     "invariance",
+    "logit",
     "reconstruction_error",
     "resultant_length",
     "spread",

@@ -8,6 +8,7 @@ RECIPES = {
     "latent": "latentlab.recipes.vicreg.latent",
     "autoencoder": "latentlab.recipes.autoencoder.sweep",
     "transfer": "latentlab.recipes.autoencoder.transfer",
+    "pixelcnn": "latentlab.recipes.generative.pixelcnn",
     "patches": "latentlab.models.patches",
     "foreign": "latentlab.data.foreign",
 }

@@ -1,0 +1,1 @@
+"""The contrastive homework: SimCLR on pictures, the autoencoder of coloured shapes."""

@@ -1,0 +1,1 @@
+"""The generative homework: autoregressive model, flow, variational autoencoder, GAN."""
