@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from .binary import binarise
 from .dataset import Dataset, to_float
 from .digits import load_digits
 from .folder import load_folder
@@ -12,7 +13,7 @@ from .places import data_root, repository
 from .real import cifar10, mnist
 from .shapes import PALETTE, Shapes10, coloured_shapes, shapes10
 
-__all__ = ["NAMES", "PALETTE", "Dataset", "Shapes10", "data_root", "load", "repository", "to_float"]
+__all__ = ["NAMES", "PALETTE", "Dataset", "Shapes10", "binarise", "data_root", "load", "repository", "to_float"]
 NAMES = ("shapes10", "coloured_shapes", "digits", "mnist", "cifar10")
 
 

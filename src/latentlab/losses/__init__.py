@@ -12,6 +12,14 @@ from .circular import (
 )
 from .likelihood import bernoulli_log_likelihood, bits_per_dimension, logit
 from .reconstruction import reconstruction_error, squared_error
+from .variational import (
+    elbo,
+    gaussian_kl,
+    gaussian_log_density,
+    importance_bound,
+    log_weights,
+    reparametrise,
+)
 from .vicreg import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
 
 __all__ = [
@@ -27,9 +35,15 @@ __all__ = [
     "cosine_loss",
     "covariance",
     "covariance_matrix",
+    "elbo",
+    "gaussian_kl",
+    "gaussian_log_density",
+    "importance_bound",
     "invariance",
+    "log_weights",
     "logit",
     "reconstruction_error",
+    "reparametrise",
     "resultant_length",
     "spread",
     "squared_error",

@@ -9,6 +9,9 @@ RECIPES = {
     "autoencoder": "latentlab.recipes.autoencoder.sweep",
     "transfer": "latentlab.recipes.autoencoder.transfer",
     "pixelcnn": "latentlab.recipes.generative.pixelcnn",
+    "vae": "latentlab.recipes.generative.vae",
+    "iwae": "latentlab.recipes.generative.iwae",
+    "flow": "latentlab.recipes.generative.flow",
     "patches": "latentlab.models.patches",
     "foreign": "latentlab.data.foreign",
 }

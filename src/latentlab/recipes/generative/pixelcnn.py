@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from latentlab.data import Dataset, to_float
+from latentlab.data import Dataset, binarise
 from latentlab.losses import bernoulli_log_likelihood, bits_per_dimension
 from latentlab.models.masked import PixelCNN, complete
 from latentlab.recipes.contract import Run
@@ -37,12 +36,9 @@ _MNIST = Settings(
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
 
 
-def binarise(images: Tensor, settings: Settings, seed: int = 0) -> Tensor:
+def binary(images: Tensor, settings: Settings, seed: int = 0) -> Tensor:
     """uint8 images (n, 1, h, w) → 0 and 1, float32 (n, 1, side, side); always the same for the same seed."""
-    x = F.adaptive_avg_pool2d(to_float(images), settings.side)  # (n, 1, side, side)
-    if settings.sampled:
-        return torch.bernoulli(x, generator=generator_for(seed, 11))
-    return (x > 0.5).float()
+    return binarise(images, side=settings.side, sampled=settings.sampled, generator=generator_for(seed, 11))
 
 
 class PixelTask:
@@ -88,7 +84,7 @@ def run(
 ) -> Run:  # fmt: skip
     """Train a PixelCNN on the binary images; see `training.fit` for folder and resume."""
     network = build(settings, train.images.shape[1:], seed)
-    sets = (binarise(part.images, settings, seed=i).to(device) for i, part in enumerate((train, test)))
+    sets = (binary(part.images, settings, seed=i).to(device) for i, part in enumerate((train, test)))
     history = fit(
         PixelTask(network, *sets), settings.budget, seed=seed, device=device, folder=folder, resume=resume,
         title="PixelCNN", show=show,
@@ -98,7 +94,7 @@ def run(
 
 def scores(network: PixelCNN, settings: Settings, train: Dataset, test: Dataset) -> dict[str, float]:
     """Nats per image and bits per pixel on the test set, beside independent pixels."""
-    known, new = (binarise(part.images, settings, seed=i) for i, part in enumerate((train, test)))
+    known, new = (binary(part.images, settings, seed=i) for i, part in enumerate((train, test)))
     found = {"PixelCNN": nats(network.cpu(), new), "independent pixels": independent_nats(known, new)}
     bits = {f"{name}, bits per pixel": bits_per_dimension(value, settings.side**2) for name, value in found.items()}
     return {f"{name}, nats": value for name, value in found.items()} | bits
