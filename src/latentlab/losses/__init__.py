@@ -1,5 +1,12 @@
 """Pure functions of tensors; every term of a loss has its own name."""
 
+from .adversarial import (
+    density_ratio,
+    discriminator_cost,
+    jensen_shannon,
+    non_saturating_cost,
+    saturating_cost,
+)
 from .circular import (
     DEGREES,
     RADIANS,
@@ -10,6 +17,7 @@ from .circular import (
     cosine_loss,
     resultant_length,
 )
+from .contrastive import info_nce, nt_xent
 from .likelihood import bernoulli_log_likelihood, bits_per_dimension, logit
 from .reconstruction import reconstruction_error, squared_error
 from .variational import (
@@ -23,6 +31,11 @@ from .variational import (
 from .vicreg import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
 
 __all__ = [
+    "saturating_cost",
+    "non_saturating_cost",
+    "jensen_shannon",
+    "discriminator_cost",
+    "density_ratio",
     "DEGREES",
     "RADIANS",
     "VICRegWeights",
@@ -39,9 +52,11 @@ __all__ = [
     "gaussian_kl",
     "gaussian_log_density",
     "importance_bound",
+    "info_nce",
     "invariance",
     "log_weights",
     "logit",
+    "nt_xent",
     "reconstruction_error",
     "reparametrise",
     "resultant_length",
