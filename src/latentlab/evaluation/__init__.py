@@ -35,6 +35,7 @@ from latentlab.evaluation.retrieval import (
     standing,
     twins,
 )
+from latentlab.evaluation.samples import frechet_distance, modes_reached, ring
 from latentlab.evaluation.spectrum import effective_rank, spectrum
 from latentlab.evaluation.traits import border_colour, readable, stroke_width, traits
 
@@ -60,6 +61,7 @@ __all__ = [
     "effective_rank",
     "explained_components",
     "explained_variance",
+    "frechet_distance",
     "in_every_list",
     "k_means",
     "knn",
@@ -71,6 +73,7 @@ __all__ = [
     "map_quality",
     "measure_correlation",
     "most_anomalous",
+    "modes_reached",
     "neighbour_overlap",
     "neighbours",
     "occurrences",
@@ -81,6 +84,7 @@ __all__ = [
     "ratio_to_chance",
     "readable",
     "receptive_field",
+    "ring",
     "seed_spread",
     "silhouette",
     "spectrum",

@@ -12,6 +12,7 @@ RECIPES = {
     "vae": "latentlab.recipes.generative.vae",
     "iwae": "latentlab.recipes.generative.iwae",
     "flow": "latentlab.recipes.generative.flow",
+    "gan": "latentlab.recipes.generative.gan",
     "patches": "latentlab.models.patches",
     "foreign": "latentlab.data.foreign",
 }
