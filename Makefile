@@ -11,13 +11,14 @@ CELL_TIMEOUT ?= 300
 # A place with CPU-only builds of torch, if you want to save 4 GB: make course TORCH_INDEX=<address>
 export TORCH_INDEX
 
-BIN := $(abspath $(VENV))/bin
+# Quoted, because a path may hold a space.
+BIN := "$(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))/bin"
 # The source of this clone comes first, wherever the environment is shared.
 export PYTHONPATH := $(CURDIR)/src
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab student full execute bench bench-cifar lint lock clean
+.PHONY: help setup course test lab student full execute bench bench-cifar portable times lint lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -41,7 +42,7 @@ test: setup  ## unit tests, then strict nbval on all notebooks
 	@status=0; \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(TEST_WORKERS) || status=$$?; \
 	if ls $(NOTEBOOKS)/*.ipynb >/dev/null 2>&1; then \
-	  $(BIN)/python -m pytest --nbval $(NOTEBOOKS) --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) \
+	  $(BIN)/python -m pytest --nbval $(NOTEBOOKS) --ignore=notebooks/student --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) \
 	    --nbval-sanitize-with tests/nbval_sanitize.cfg -q -n $(NOTEBOOK_WORKERS) --dist loadfile -p no:cacheprovider || status=$$?; \
 	else \
 	  echo "No notebook in $(NOTEBOOKS)/ yet: nothing for nbval to do."; \
@@ -61,6 +62,12 @@ bench: setup  ## benchmarks, with other libraries side by side
 bench-cifar: setup  ## minutes of training against accuracy on CIFAR-10, and what no learning reaches
 	@$(BIN)/python benchmarks/time_to_accuracy.py --download
 	@$(BIN)/python benchmarks/patch_yardstick.py --download
+
+portable: setup  ## strict nbval in five regimes (threads, instructions): does every cell say the same everywhere?
+	@$(BIN)/python benchmarks/portable.py $(NOTEBOOKS)
+
+times: setup  ## seconds per notebook and per slow cell, against the budget of two ordinary cores
+	@$(BIN)/python benchmarks/times.py
 
 lint: setup  ## ruff for code and notebooks
 	@$(BIN)/python -m ruff check .

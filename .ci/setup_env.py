@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 GPU_ONLY = ("nvidia-", "cuda-", "triton")  # what a CPU-only torch does without
@@ -29,13 +30,31 @@ def main(arguments):
             make(place, torch_index)
     except subprocess.CalledProcessError as problem:
         command = " ".join(map(str, problem.cmd))
-        print(f"\nSet-up stopped: `{command}` failed (see above).", file=sys.stderr)
+        print(f"\nSet-up stopped: `{command}` failed.", file=sys.stderr)
         print("Run the same command again when the cause is gone.", file=sys.stderr)
         return 1
     return 0
 
 
-def make(place, torch_index="", root=ROOT, run=subprocess.check_call):
+def logged(command):
+    """Run a command with its output in a file; on a terminal one line tells what it is at. Raises CalledProcessError."""
+    with (
+        tempfile.NamedTemporaryFile("w", prefix="latentlab-setup-", suffix=".log", delete=False) as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,
+    ):
+        for line in process.stdout:
+            log.write(line)
+            if sys.stdout.isatty() and line.startswith(("Collecting", "Downloading", "Processing", "Installing")):
+                print(f"\r\033[K  {line.strip()[:90]}", end="", flush=True)
+    if sys.stdout.isatty():
+        print("\r\033[K", end="", flush=True)
+    if process.returncode:
+        print(f"The whole log: {log.name}", file=sys.stderr)
+        raise subprocess.CalledProcessError(process.returncode, command)
+    os.remove(log.name)
+
+
+def make(place, torch_index="", root=ROOT, run=logged):
     """Bring the environment at `place` to what the files in `root` say."""
     inside = place.startswith(root + os.sep)
     stamp = os.path.join(place, ".stamp-" + key(root, inside, torch_index))
@@ -46,7 +65,7 @@ def make(place, torch_index="", root=ROOT, run=subprocess.check_call):
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     if os.path.exists(building) or not works(python):
         print(f"Setting up {place} (once: some minutes, and 6 GB on Linux or 2 GB elsewhere).", flush=True)
-        print("pip shows each download; while it unpacks at the end, it is silent for two or three minutes.", flush=True)
+        print("While pip unpacks at the end, nothing moves for two or three minutes.", flush=True)
         remove(place)
         os.makedirs(place, exist_ok=True)
         open(building, "w").close()

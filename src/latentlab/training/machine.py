@@ -1,6 +1,7 @@
 """What the machine can do: number formats, compilation, memory reuse. Each function is safe to call anywhere."""
 
 import ctypes
+import os
 import platform
 import shutil
 from functools import cache
@@ -11,7 +12,12 @@ from torch import nn
 
 @cache
 def fast_bfloat16(device: str = "cpu") -> bool:
-    """Whether `device` multiplies bfloat16 matrices in hardware (a GPU since 2020, or a CPU with AMX)."""
+    """Whether `device` multiplies bfloat16 matrices in hardware (a GPU since 2020, or a CPU with AMX).
+
+    LATENTLAB_BFLOAT16=0 says that it does not, to see an ordinary machine on a fast one.
+    """
+    if os.environ.get("LATENTLAB_BFLOAT16") == "0":
+        return False
     if device == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
