@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR)/src
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab student full execute bench bench-cifar portable times lint lock clean
+.PHONY: help setup course test lab pages student full execute bench bench-cifar portable times lint lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,9 @@ test: setup  ## unit tests, then strict nbval on all notebooks
 	  echo "No notebook in $(NOTEBOOKS)/ yet: nothing for nbval to do."; \
 	fi; \
 	exit $$status
+
+pages: setup  ## write the pages from the outputs stored in the notebooks, without running them
+	@$(BIN)/python -m latentlab.publish.runner $(NOTEBOOKS) --out build --stored
 
 student: setup  ## make the student versions: notebooks/student (REPOSITORY=owner/name adds Colab badges)
 	@$(BIN)/python -m latentlab.publish.student notebooks --out notebooks/student --repository "$(REPOSITORY)"

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binom, binomtest, ttest_1samp
+from scipy.stats import binomtest, ttest_1samp
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
@@ -192,33 +192,12 @@ def test_spread_is_the_sample_standard_deviation():
             ev.spread(bad)
 
 
-def test_paired_difference_covers_the_truth_and_knows_its_sign():
-    rng = np.random.default_rng(0)
-    truth = np.zeros(500, dtype=int)
-    covered = 0
-    for _ in range(300):
-        u = rng.random(500)  # one draw decides both: right together in 70 %, only the first in 8 %, only the second in 3 %
-        first, second = (u >= 0.78).astype(int), ((u >= 0.7) & ~(u >= 0.97)).astype(int)
-        d = ev.paired_difference(first, second, truth)
-        covered += d.interval[0] <= 0.05 <= d.interval[1]
-    assert 0.92 <= covered / 300 <= 0.985
-    assert d.difference == pytest.approx((first == 0).mean() - (second == 0).mean())
-    only_first, only_second = ((first == 0) & (second == 1)).sum(), ((first == 1) & (second == 0)).sum()
-    exact = min(1, 2 * binom.cdf(min(only_first, only_second), only_first + only_second, 0.5))  # McNemar
-    assert d.p_value == pytest.approx(exact)
-    same = ev.paired_difference(first, first, truth)
-    assert same.difference == 0 and same.p_value == 1 and same.interval[0] < 0 < same.interval[1]
-    with pytest.raises(ValueError, match="499 and 500 predictions"):
-        ev.paired_difference(first[1:], second, truth)
-
-
 def test_pca_map_holds_the_largest_variances():
     y = PIXELS[:300]
     points = ev.pca_map(y)
     variances = np.sort(np.linalg.eigvalsh(np.cov(y.T)))[::-1]
     assert np.allclose(points.var(0, ddof=1), variances[:2], rtol=1e-4)
-    assert ev.explained_variance(y) == pytest.approx(variances[:2].sum() / variances.sum(), rel=1e-4)
-    assert np.array_equal(points, ev.pca_map(y)) and np.isnan(ev.explained_variance(np.ones((9, 3))))
+    assert np.array_equal(points, ev.pca_map(y))
     with pytest.raises(ValueError, match="2 principal components"):
         ev.pca_map(y[:, :1])
 

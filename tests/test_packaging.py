@@ -294,3 +294,10 @@ def test_a_command_that_fails_leaves_its_log_and_says_where(capsys):
     log = Path(re.search(r"The whole log: (\S+)", capsys.readouterr().err)[1])
     assert log.read_text() == "no such package\n"
     log.unlink()
+
+
+def test_the_package_stays_small():
+    files = [path for path in (ROOT / "src").rglob("*") if path.suffix in (".py", ".toml", ".css", ".js", ".j2")]
+    lines = {path: [line for line in path.read_text().splitlines() if line.strip()] for path in files}
+    assert sum(map(len, lines.values())) <= 11_000, "lines with something on them, everything in src"
+    assert max((len(rows), path.name) for path, rows in lines.items())[0] <= 350, "no file much longer than that"

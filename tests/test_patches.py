@@ -12,7 +12,6 @@ from latentlab.models.patches import PRESETS, PatchEncoder, PatchSettings, contr
 from latentlab.recipes.represent import pixels, represent
 
 SMALL = PatchSettings(filters=12, patch=4, patches=2000, passes=2, standardise_on=40)
-BOTH = pytest.mark.parametrize("dictionary", ["kmeans", "random"])
 
 
 def random_images(n=40, c=3, h=14, w=17, seed=0):
@@ -80,22 +79,17 @@ def reference(encoder, image):
             p = x[:, r : r + s.patch, q : q + s.patch].flatten()
             p = (p - p.mean()) / (p.var(correction=0) + s.contrast).sqrt()
             white = encoder.whiten.double() @ (p - encoder.mean.double())
-            if s.dictionary == "kmeans":
-                z = (white - encoder.dictionary.double()).norm(dim=1)
-                a = (z.mean() - z).clamp_min(0)
-            else:
-                a = encoder.dictionary.double() @ white
-                a = torch.cat([(a - s.threshold).clamp_min(0), (-a - s.threshold).clamp_min(0)])
+            z = (white - encoder.dictionary.double()).norm(dim=1)
+            a = (z.mean() - z).clamp_min(0)
             cell = (r * s.grid // rows, q * s.grid // columns)
             sums[cell], counts[cell] = sums.get(cell, 0) + a, counts.get(cell, 0) + 1
     return torch.cat([sums[cell] / counts[cell] for cell in sorted(sums)])
 
 
-@BOTH
 @pytest.mark.parametrize("grid", [2, 3])
-def test_features_are_those_of_the_definition(dictionary, grid):
+def test_features_are_those_of_the_definition(grid):
     images = random_images(6)
-    encoder = fit_patches(images, replace(SMALL, dictionary=dictionary, grid=grid))
+    encoder = fit_patches(images, replace(SMALL, grid=grid))
     features = encoder.features(images[:2], standardise=False)
     assert features.shape == (2, encoder.settings.dim) and features.dtype == torch.float32
     expected = torch.stack([reference(encoder, image) for image in images[:2]])
@@ -103,10 +97,9 @@ def test_features_are_those_of_the_definition(dictionary, grid):
     assert expected.max() > 0.05
 
 
-@BOTH
-def test_features_do_not_depend_on_the_batch_size(dictionary, monkeypatch):
+def test_features_do_not_depend_on_the_batch_size(monkeypatch):
     images = random_images(40)
-    encoder = fit_patches(images, replace(SMALL, dictionary=dictionary))
+    encoder = fit_patches(images, SMALL)
     whole = encoder.features(images)
     torch.testing.assert_close(encoder.features(images, batch=7), whole, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(torch.cat([encoder.features(image[None]) for image in images]), whole, atol=1e-4, rtol=1e-4)
@@ -119,9 +112,8 @@ def test_features_do_not_depend_on_the_batch_size(dictionary, monkeypatch):
     assert seen == [5] * 8
 
 
-@BOTH
-def test_same_seed_same_features(dictionary):
-    images, settings = random_images(), replace(SMALL, dictionary=dictionary)
+def test_same_seed_same_features():
+    images, settings = random_images(), SMALL
     torch.manual_seed(1)
     first = fit_patches(images, settings, seed=3).features(images)
     torch.manual_seed(2)
@@ -131,10 +123,9 @@ def test_same_seed_same_features(dictionary):
     assert not torch.allclose(fit_patches(images, settings, seed=4).features(images), first, atol=0.1)
 
 
-@BOTH
-def test_features_are_standardised_over_the_training_images(dictionary):
+def test_features_are_standardised_over_the_training_images():
     images = random_images(80)
-    encoder = fit_patches(images, replace(SMALL, dictionary=dictionary, standardise_on=80))
+    encoder = fit_patches(images, replace(SMALL, standardise_on=80))
     y = encoder.features(images)
     torch.testing.assert_close(y.mean(0), torch.zeros(encoder.dim), atol=1e-4, rtol=0)
     torch.testing.assert_close(y.std(0, correction=0), torch.ones(encoder.dim), atol=1e-3, rtol=0)
@@ -143,20 +134,13 @@ def test_features_are_standardised_over_the_training_images(dictionary):
     torch.testing.assert_close(encoder.standardised(raw), y)
 
 
-def test_the_random_dictionary_is_patches_of_length_one():
-    encoder = fit_patches(random_images(), replace(SMALL, dictionary="random"))
-    torch.testing.assert_close(encoder.dictionary.norm(dim=1), torch.ones(12))
-    assert encoder.dim == PatchSettings(dictionary="random", filters=12).dim == 12 * 2 * 4
-
-
 def test_presets_have_the_stated_dimensions():
     assert {name: settings.dim for name, settings in PRESETS.items()} == {"quick": 512, "cpu": 6400}
 
 
-@BOTH
-def test_one_channel_and_flat_background(dictionary):
+def test_one_channel_and_flat_background():
     digits = load("digits", "train", n=100)
-    encoder = fit_patches(digits.images, replace(SMALL, dictionary=dictionary))
+    encoder = fit_patches(digits.images, SMALL)
     y = encoder.features(digits.images)
     assert y.shape == (100, encoder.dim) and y.isfinite().all()
     assert encoder.dictionary.unique(dim=0).shape[0] == 12
@@ -209,9 +193,8 @@ def test_features_of_other_images_are_refused():
     ("wrong", "words"),
     [
         ({"patches": 100, "filters": 101}, "100 patches are too few for 101 filters"),
-        ({"dictionary": "k-means"}, "choose 'kmeans' or 'random'"),
         ({"filters": 0}, "filters = 0"),
-        ({"whitening": 0.0}, "above 0"),
+        ({"whitening": 0.0}, "must be above 0"),
     ],
 )
 def test_impossible_settings_are_named(wrong, words):

@@ -4,18 +4,15 @@ from latentlab.evaluation.anomaly import Detection, detection, knn_score, most_a
 from latentlab.evaluation.clusters import Clustering, cluster_agreement, confusion, k_means, silhouette
 from latentlab.evaluation.correlation import Correlation, correlation_matrix, measure_correlation
 from latentlab.evaluation.intervals import (
-    Difference,
     Score,
     Spread,
     Unresolved,
     ahead,
-    paired_difference,
     spread,
     wilson,
 )
 from latentlab.evaluation.maps import (
     SeedSpread,
-    explained_variance,
     map_quality,
     neighbour_overlap,
     pca_map,
@@ -28,7 +25,7 @@ from latentlab.evaluation.receptive import before, by_pencil, receptive_field
 from latentlab.evaluation.reconstruction import explained_components, pca_errors
 from latentlab.evaluation.retrieval import (
     distance_from_mean,
-    in_every_list,
+    foretold,
     occurrences,
     precision,
     ratio_to_chance,
@@ -37,13 +34,12 @@ from latentlab.evaluation.retrieval import (
 )
 from latentlab.evaluation.samples import frechet_distance, modes_reached, ring
 from latentlab.evaluation.spectrum import effective_rank, spectrum
-from latentlab.evaluation.traits import border_colour, readable, stroke_width, traits
+from latentlab.evaluation.traits import border_colour, stroke_width, traits
 
 __all__ = [
     "Clustering",
     "Correlation",
     "Detection",
-    "Difference",
     "ProbeResult",
     "Score",
     "SeedSpread",
@@ -60,9 +56,8 @@ __all__ = [
     "distance_from_mean",
     "effective_rank",
     "explained_components",
-    "explained_variance",
+    "foretold",
     "frechet_distance",
-    "in_every_list",
     "k_means",
     "knn",
     "knn_accuracy",
@@ -77,12 +72,10 @@ __all__ = [
     "neighbour_overlap",
     "neighbours",
     "occurrences",
-    "paired_difference",
     "pca_errors",
     "pca_map",
     "precision",
     "ratio_to_chance",
-    "readable",
     "receptive_field",
     "ring",
     "seed_spread",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 
 import torch
-from scipy.stats import binomtest, norm, t
+from scipy.stats import binomtest, t
 from torch import Tensor
 
 from latentlab.evaluation.arrays import Array
@@ -48,15 +48,6 @@ class Spread:
 
     def __str__(self) -> str:
         return f"{self.mean:.4g} ± {self.sd:.2g} ({self.n} seeds)"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Accuracy of the first classifier minus the second on the same samples, 95 % interval, and McNemar's exact p."""
-
-    difference: float
-    interval: tuple[float, float]
-    p_value: float
 
 
 @dataclass(frozen=True)
@@ -117,25 +108,3 @@ def spread(values: list[float] | Array) -> Spread:
     if len(v) == 0 or not torch.isfinite(v).all():
         raise ValueError(f"Spread over {v.tolist()}: expected at least one value, all finite.")
     return Spread(float(v.mean()), float(v.std()) if len(v) > 1 else float("nan"), len(v))
-
-
-def paired_difference(first: Array, second: Array, labels: Array, level: float = 0.95) -> Difference:
-    """How much better is the first classifier than the second on the same samples? Fractions in [−1, 1].
-
-    first, second: predicted labels (n,), labels: true labels (n,). Samples on which both are right or both wrong say nothing
-    about which is better, so the interval is much narrower than two separate ones suggest.
-    Raises ValueError if shapes differ. Sources: interval of Agresti & Min (2005), p-value of McNemar (1947), exact form.
-    """
-    one, two, true = (torch.as_tensor(a).flatten() for a in (first, second, labels))
-    if not len(one) == len(two) == len(true) or len(true) == 0:
-        raise ValueError(f"{len(one)} and {len(two)} predictions for {len(true)} labels: expected as many of each, at least one.")
-    right_one, right_two = one == true, two == true
-    only_one = int((right_one & ~right_two).sum())
-    only_two = int((right_two & ~right_one).sum())
-    p_value = binomtest(only_one, only_one + only_two).pvalue if only_one + only_two else 1.0
-    # Half a count is added to each of the four cells, which keeps the interval from shrinking to a point:
-    # b = only_one + ½, c = only_two + ½, N = n + 2;   (b − c)/N ± z √( b + c − (b − c)²/N ) / N
-    z = float(norm.ppf(0.5 + level / 2))
-    b, c, total = only_one + 0.5, only_two + 0.5, len(true) + 2
-    centre, half = (b - c) / total, z * sqrt(b + c - (b - c) ** 2 / total) / total
-    return Difference((only_one - only_two) / len(true), (centre - half, centre + half), float(p_value))

@@ -33,14 +33,6 @@ def pca_map(y: Array, dim: int = 2) -> np.ndarray:
     return PCA(dim, svd_solver="full").fit_transform(rows.astype(np.float64)).astype(np.float32)  # (n, d) → (n, dim)
 
 
-def explained_variance(y: Array, dim: int = 2) -> float:
-    """Share of the variance of y (n, d) that the first `dim` principal components hold, in [0, 1]; NaN if nothing varies."""
-    rows = as_features(y, "y").numpy().astype(np.float64)
-    # eigenvalues of the covariance matrix are the variances along the components
-    variances = np.linalg.svd(rows - rows.mean(0), compute_uv=False) ** 2
-    return float(variances[:dim].sum() / variances.sum()) if variances.sum() > 0 else float("nan")
-
-
 def tsne_map(y: Array, *, seed: int, perplexity: float = 30, init: str = "pca", iterations: int = 1000) -> np.ndarray:
     """t-SNE of y (n, d) → points (n, 2) float32. Same seed, same machine: same points.
 

@@ -1,9 +1,8 @@
 """The yardstick: features nobody trained. Whitened patches of the training images as filters, then a linear probe.
 
-Adam Coates, Honglak Lee, Andrew Y. Ng, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning" (2011), and
-Adam Coates, Andrew Y. Ng, "The Importance of Encoding Versus Training with Sparse Coding and Vector Quantization" (2011).
-No gradient, no labels: patches are sampled, whitened and clustered (or simply kept), and every patch of an image is compared
-with them. What a learned encoder is worth is what it adds to this.
+Adam Coates, Honglak Lee, Andrew Y. Ng, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning" (2011).
+No gradient, no labels: patches are sampled, whitened and clustered, and every patch of an image is compared with the centres.
+What a learned encoder is worth is what it adds to this.
 """
 
 from dataclasses import dataclass
@@ -22,35 +21,28 @@ BLOCK = 2**20  # activations computed at a time (elements): small enough to stay
 class PatchSettings:
     """Everything that decides patch features but the images and the seed; raises ValueError for what cannot be computed."""
 
-    dictionary: str = "kmeans"  # centres of clusters, triangle activation; or "random": patches as they are, soft threshold
     filters: int = 128
     patch: int = 6  # pixels
     patches: int = 100_000  # sampled for whitening and dictionary
     contrast: float = 10 / 255**2  # added to a patch's variance, pixels in [0, 1]: keeps the noise of flat patches small
     whitening: float = 0.1  # added to the eigenvalues of the patches' covariance
-    threshold: float = 0.5  # of the soft threshold, in units of the whitened patches
     grid: int = 2  # averaged over grid × grid cells of the image
     passes: int = 10  # of k-means over the patches
     standardise_on: int = 5000  # images that give each feature's mean and spread
 
     def __post_init__(self):
-        if self.dictionary not in ("kmeans", "random"):
-            raise ValueError(f"There is no dictionary {self.dictionary!r}; choose 'kmeans' or 'random'.")
         for name in ("filters", "patch", "patches", "grid", "passes", "standardise_on"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)}: expected a whole number from 1 on.")
-        if not (self.contrast > 0 and self.whitening > 0 and self.threshold >= 0):
-            raise ValueError(
-                f"contrast = {self.contrast}, whitening = {self.whitening}, threshold = {self.threshold}: "
-                "the first two must be above 0, the threshold at least 0."
-            )
+        if not (self.contrast > 0 and self.whitening > 0):
+            raise ValueError(f"contrast = {self.contrast}, whitening = {self.whitening}: both must be above 0.")
         if self.patches < self.filters:
             raise ValueError(f"{self.patches} patches are too few for {self.filters} filters: sample more, or ask for fewer.")
 
     @property
     def dim(self) -> int:
-        """How many features an image gets: filters × cells, twice as many where both signs count."""
-        return self.filters * self.grid**2 * (2 if self.dictionary == "random" else 1)
+        """How many features an image gets: filters × cells."""
+        return self.filters * self.grid**2
 
 
 PRESETS = {
@@ -87,13 +79,6 @@ def triangle(x: Tensor, centres: Tensor) -> Tensor:
     return torch.sub(z.mean(1, keepdim=True), z, out=z).clamp_min_(0)
 
 
-def soft_threshold(x: Tensor, filters: Tensor, threshold: float) -> Tensor:
-    """Both signs beyond the threshold: whitened patches x (r, p), filters (k, p) of length 1 → (r, 2k) ≥ 0."""
-    a = F.linear(x, filters)  # (r, k)
-    # max(0, a − α), max(0, −a − α)
-    return torch.cat([a - threshold, -a - threshold], 1).clamp_min_(0)  # (r, 2k)
-
-
 def cells(rows: int, columns: int, grid: int) -> Tensor:
     """Which position (rows · columns) belongs to which cell (grid²): a matrix of 0 and 1, every position in one cell."""
     row = torch.arange(rows) * grid // rows  # (rows,)
@@ -105,9 +90,7 @@ def cells(rows: int, columns: int, grid: int) -> Tensor:
 def sample_patches(images: Tensor, size: int, n: int, generator: torch.Generator) -> Tensor:
     """n square patches at random places of random images; uint8 (N, c, h, w) → float32 (n, c · size · size) in [0, 1]."""
     count, c, h, w = images.shape
-    which, top, left = (
-        torch.randint(high, (n, 1, 1, 1), generator=generator) for high in (count, h - size + 1, w - size + 1)
-    )
+    which, top, left = (torch.randint(high, (n, 1, 1, 1), generator=generator) for high in (count, h - size + 1, w - size + 1))
     step = torch.arange(size)
     patches = images[which, torch.arange(c).view(-1, 1, 1), top + step.view(-1, 1), left + step]  # (n, c, size, size)
     return to_float(patches).flatten(1)  # (n, c · size · size)
@@ -163,15 +146,9 @@ class PatchEncoder(nn.Module):
         normal = contrast_normalise(patches, self.settings.contrast).flatten(0, 1)  # (b · l, p)
         # W (x̂ − m)
         white = F.linear(normal - self.mean, self.whiten)  # (b · l, p)
-        activations = self.activate(white).unflatten(0, (len(x), -1))  # (b, l, filters or 2 · filters)
+        activations = triangle(white, self.dictionary).unflatten(0, (len(x), -1))  # (b, l, filters)
         # f = Σ activation over the cell's positions / their number
         return ((cell @ activations).float() / cell.sum(1, keepdim=True)).flatten(1)  # (b, grid², ·) → (b, dim)
-
-    def activate(self, white: Tensor) -> Tensor:
-        """Whitened patches (r, p) compared with the dictionary → (r, filters), for "random" (r, 2 · filters)."""
-        if self.settings.dictionary == "kmeans":
-            return triangle(white, self.dictionary)
-        return soft_threshold(white, self.dictionary, self.settings.threshold)
 
 
 def fit_patches(images: Tensor, settings: PatchSettings = PRESETS["quick"], seed: int = 0) -> PatchEncoder:
@@ -193,8 +170,7 @@ def fit_patches(images: Tensor, settings: PatchSettings = PRESETS["quick"], seed
     normal = contrast_normalise(raw, settings.contrast)  # (n, p)
     encoder.mean.data, encoder.whiten.data = zca(normal, settings.whitening)
     white = (normal - encoder.mean) @ encoder.whiten  # (n, p)
-    chosen = _centres(white, settings, seed) if settings.dictionary == "kmeans" else _some(white, settings.filters)
-    encoder.dictionary.data = chosen  # (filters, p)
+    encoder.dictionary.data = _centres(white, settings, seed)  # (filters, p)
     sample = torch.randperm(len(images), generator=generator)[: settings.standardise_on]
     spread, mean = torch.std_mean(encoder.features(images[sample], standardise=False), 0, correction=0)  # (dim,), (dim,)
     encoder.offset.data, encoder.scale.data = mean, torch.where(spread > 1e-6 * mean, spread, torch.ones_like(spread))
@@ -207,11 +183,6 @@ def _centres(white: Tensor, settings: PatchSettings, seed: int) -> Tensor:
         settings.filters, max_iter=settings.passes, batch_size=4096, n_init=1, random_state=seed, max_no_improvement=None
     )
     return torch.from_numpy(clusters.fit(white.numpy()).cluster_centers_).float()  # (filters, p)
-
-
-def _some(white: Tensor, filters: int) -> Tensor:
-    """The first of the whitened patches (n, p), which are in random order, scaled to length 1: (filters, p)."""
-    return F.normalize(white[:filters], dim=1)
 
 
 def _fixed(*shape: int) -> nn.Parameter:
