@@ -34,7 +34,7 @@ def measured(b: int, chunk: int | None) -> tuple[float, float, float]:
 def test_memory_and_time(b, results):
     seconds, mib, loss = measured(b, CHUNK)
     print(f"b = {b}: chunked {seconds:.2f} s, {mib:.0f} MiB above the inputs")
-    assert b < 32768 or mib < 300
+    assert mib < max(300, 300 * b / 32768)
     if b <= 16384:  # the plain tables of 32,768 rows take 4.3 GB each
         plain, much, same = measured(b, None)
         assert abs(loss - same) < 1e-6 * abs(same) + 1e-6
@@ -54,7 +54,8 @@ def test_against_lightly(b, results):
     peer = importlib.import_module("lightly.loss").NTXentLoss(temperature=TEMPERATURE)
     z1, z2 = (F.normalize(torch.randn(b, D, generator=torch.Generator().manual_seed(s)), dim=1) for s in (0, 1))
     rows = []
-    for loss in (lambda a, c: nt_xent(a, c, TEMPERATURE, CHUNK), peer):
+    ours = lambda a, c: nt_xent(F.normalize(a, dim=1), F.normalize(c, dim=1), TEMPERATURE, CHUNK)  # noqa: E731 - as the peer does
+    for loss in (ours, peer):
         a, c = z1.clone().requires_grad_(), z2.clone().requires_grad_()
         start = time.perf_counter()
         value = loss(a, c)
