@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from latentlab.augment import colour, geometry
+from latentlab.augment.single import OneFigure
 from latentlab.data import to_float
 
 CACHED_NUMBERS = 2**18  # 1 MiB of float32, about what a core's second-level cache holds beside its working space
@@ -122,12 +123,15 @@ def _check(images: Tensor) -> None:
 _exercise = Views(32, jitter=(0.4, 0.4, 0.2, 0.1), grey=0.2, blur=0.2, blur_sigma=(0.1, 1.0))
 _shapes = Views(20, scale=(0.8, 1.0), mix=1.0)
 
-PRESETS: dict[str, Views] = {
+PRESETS: dict[str, Views | OneFigure] = {
     "exercise": _exercise,  # the coursework's recipe for CIFAR-10
     "cifar-cpu": replace(_exercise, size=20, blur=0.0),  # the same at 20 × 20: 2.5 times fewer pixels
     "shapes": _shapes,
     "shapes-no-colour": replace(_shapes, mix=0.0),  # colour survives: a shortcut for the pretext task
     "digits": Views(28, scale=(0.7, 1.0), flip=0.0, rotation=15.0, shift=0.1),
+    "figure-painted": OneFigure(32, paint=True),  # set A of notebook 07: leaves shape and location
+    "figure-moved": OneFigure(32, move=True),  # set B: leaves shape and colour
+    "figure-moved-painted": OneFigure(32, move=True, paint=True),  # set C: leaves the shape alone
     "none": Views(32, scale=(1.0, 1.0), flip=0.0),  # only resized
     "none-20": Views(20, scale=(1.0, 1.0), flip=0.0),  # the same at the size of the views for two cores
 }

@@ -3,6 +3,7 @@
 # name -> module. Those with `run` can be trained from the command line; all have Settings and PRESETS (see `contract`).
 RECIPES = {
     "vicreg": "latentlab.recipes.vicreg.pretraining",
+    "lesson": "latentlab.recipes.vicreg.lesson",
     "ablations": "latentlab.recipes.vicreg.ablations",
     "eigenmaps": "latentlab.recipes.vicreg.eigenmaps",
     "latent": "latentlab.recipes.vicreg.latent",
@@ -13,6 +14,8 @@ RECIPES = {
     "iwae": "latentlab.recipes.generative.iwae",
     "flow": "latentlab.recipes.generative.flow",
     "gan": "latentlab.recipes.generative.gan",
+    "simclr": "latentlab.recipes.contrastive.simclr",
+    "shapes-autoencoder": "latentlab.recipes.contrastive.shapes_autoencoder",
     "patches": "latentlab.models.patches",
     "foreign": "latentlab.data.foreign",
 }
