@@ -13,7 +13,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from latentlab.course import ledger
 from latentlab.course.claims import OPEN, VERDICTS
 from latentlab.data import repository
-from latentlab.publish.pages import facts
+from latentlab.publish.page import facts
 from ledger_conditions import bindings, can_fail, computed_names, dict_values
 
 TABLES = {"claim": ("claims", "verdict"), "answer": ("answers", "answer")}

@@ -82,6 +82,33 @@ def test_each_variant_changes_one_thing():
     assert ablations.settings("augmented-neighbour", "quick") == plain
 
 
+def test_variants_are_read_at_the_size_of_their_views(few):
+    small = ablations.at_size(few, 20)
+    assert small.images.shape == (64, 3, 20, 20) and small.images.dtype == torch.uint8 and ablations.at_size(few, 32) is few
+    assert (small.images.float().mean((1, 2, 3)) - few.images.float().mean((1, 2, 3))).abs().max() < 2
+    known, unseen, side = ablations.READ["quick"]
+    sets = ablations.reading_sets(load("shapes10", "train"), load("shapes10", "test"), "quick")
+    assert [s.images.shape for s in sets] == [(known, 3, side, side), (unseen, 3, side, side)]
+
+
+def test_an_encoder_that_sees_the_class_reads_well_and_a_blind_one_does_not(few):
+    sight = {bytes(image.numpy().tobytes()): label for image, label in zip(few.images, few.labels, strict=True)}
+
+    class Oracle(torch.nn.Module):
+        def forward(self, x):
+            keys = (x * 255).round().byte().contiguous().cpu()
+            return torch.eye(10)[[int(sight[bytes(k.numpy().tobytes())]) for k in keys]] + 0.01 * torch.randn(len(x), 10)
+
+    class Blind(torch.nn.Module):
+        def forward(self, x):
+            return torch.randn(len(x), 10)
+
+    torch.manual_seed(0)
+    seeing, blind = (ablations.read(encoder, few, few) for encoder in (Oracle(), Blind()))
+    assert seeing["probe"] > 90 > 60 > blind["probe"] and seeing["near"] > 90 > 40 > blind["near"]
+    assert 5 < seeing["rank"] <= 10
+
+
 def test_a_missing_encoder_is_trained_once_and_says_so(small_shelf, few, capsys):
     first = shelf.take("ngn", 0, "quick", train=few)
     assert capsys.readouterr().out.count("training it now") == 2  # its neighbours come from plain VICReg

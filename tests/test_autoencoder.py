@@ -8,10 +8,12 @@ import torch
 from latentlab.data import Dataset, load
 from latentlab.losses import reconstruction_error, squared_error
 from latentlab.models import Autoencoder
-from latentlab.recipes.autoencoder import sweep as autoencoder
-from latentlab.recipes.autoencoder.measures import jacobian_rank, learning
+from latentlab.recipes import contract
+from latentlab.recipes.autoencoder import measures, sweep, transfer
 from latentlab.training import checksum
 from latentlab.training import many as pool
+
+QUICK = sweep.PRESETS["quick"]
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
@@ -35,27 +37,24 @@ def test_every_parameter_learns():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
+def fresh(**form):
+    return sweep.build(sweep.Settings(**form), (1, 28, 28), 0)
+
+
 def test_without_activation_the_encoder_is_affine_and_with_one_it_is_not():
     a, b = torch.rand(2, 4, 1, 28, 28)
     for activation, affine in (("none", True), ("relu", False), ("tanh", False)):
-        encode = autoencoder.build(autoencoder.Model(6, activation=activation)).encode
+        encode = fresh(dim=6, activation=activation).encode
         halfway = (encode(a) + encode(b)) / 2
         assert torch.allclose(encode((a + b) / 2), halfway, atol=1e-4) == affine
 
 
 @pytest.mark.parametrize("depth", [1, 3, 5])
 def test_the_signal_keeps_its_size_through_fresh_layers(depth):
-    network = autoencoder.build(autoencoder.Model(50, depth=depth))
+    network = fresh(dim=50, depth=depth)
     x = load("digits", "test").images[:200].float() / 255
     assert 0.2 < network.encode(x).std() < 8
     assert 0.02 < network(x).mean() < 0.4  # about as dark as the digits
-
-
-def test_no_code_can_carry_more_directions_than_it_has_numbers():
-    image = load("digits", "test").images[0]
-    network = autoencoder.build(autoencoder.Model(4))
-    run = autoencoder.Run(autoencoder.Model(4), network.eval(), None)
-    assert jacobian_rank(run, image) == 4
 
 
 # ---- errors for people ----
@@ -91,7 +90,7 @@ def test_other_bad_input_is_refused_in_words():
         Autoencoder(5, size=4)
     flat = Dataset("flat", "train", torch.zeros(8, 1, 28, 20, dtype=torch.uint8), torch.zeros(8, dtype=torch.int64), ("0",))
     with pytest.raises(ValueError, match="square images"):
-        autoencoder.train(autoencoder.Model(5), autoencoder.PRESETS["quick"], train=flat, test=flat, show=False)
+        sweep.run(QUICK, train=flat, test=flat, show=False)
 
 
 # ---- the loss ----
@@ -113,8 +112,7 @@ def test_loss_refuses_to_compare_what_would_broadcast():
 
 # ---- training ----
 
-QUICK = autoencoder.PRESETS["quick"]
-SMALL = replace(QUICK, budget=replace(QUICK.budget, epochs=2, batch=32), ranges=((3, 6),), extra=())
+SMALL = replace(QUICK, budget=replace(QUICK.budget, epochs=2), dims=(3, 6))
 
 
 @pytest.fixture(scope="module")
@@ -124,66 +122,62 @@ def digits():
 
 def test_training_beats_the_mean_image_and_repeats_itself(digits):
     train, test = digits
-    settings = replace(SMALL, budget=replace(SMALL.budget, epochs=12))
-    runs = [
-        autoencoder.train(autoencoder.Model(10, seed=s), settings, train=train, test=test, show=False) for s in (0, 0, 1)
-    ]
-    mean = (test.images.float() / 255 - (train.images.float() / 255).mean(0)).square().mean()
-    assert runs[0].test_error < 0.8 * mean
+    settings = replace(QUICK, dim=10, budget=replace(QUICK.budget, epochs=12))
+    runs = [sweep.run(settings, train=train, test=test, seed=s, show=False) for s in (0, 0, 1)]
+    found = sweep.scores(runs[0].network, settings, train, test)
+    assert found["PCA"] < found["mean image"] and found["test error per pixel"] < 0.8 * found["mean image"]
+    assert found["test error per pixel"] == pytest.approx(runs[0].history.epochs["loss"][-1])
     assert checksum(runs[0].network) == checksum(runs[1].network) != checksum(runs[2].network)
-    assert len(runs[0].train_epochs) == 12 and runs[0].train_epochs[-1] < runs[0].train_epochs[0]
-    seen = learning(runs[0], points=10)
-    assert seen["test"] == runs[0].test_error and len(seen["curve"]["loss"]) == 10
-    assert sum(runs[0].train_epochs) / 12 == pytest.approx(sum(runs[0].history.batches["loss"]) / runs[0].history.steps)
+    assert sweep.trend(runs[0].history) == pytest.approx(sum(runs[0].history.batches["loss"][-8:]) / 8)
 
 
-def test_models_of_one_seed_see_the_same_batches(digits):
+def test_networks_of_one_seed_see_the_same_batches(digits):
     train, test = digits
     seen = {}
 
-    class Spy(autoencoder.AutoencoderTask):
+    class Spy(sweep.AutoencoderTask):
         def terms(self, indices, generator):
             seen.setdefault(self.module.dim, []).append(indices)
             return super().terms(indices, generator)
 
     for dim in (3, 6):
-        network = autoencoder.build(autoencoder.Model(dim))
-        autoencoder.fit(Spy(network, train, test), SMALL.budget, seed=0, show=False)
+        sweep.fit(Spy(fresh(dim=dim), train, test), SMALL.budget, seed=0, show=False)
     assert torch.equal(torch.stack(seen[3]), torch.stack(seen[6]))
 
 
-def test_many_at_once_equal_one_after_the_other():
-    """Two processes with one thread each give the weights that this process gives alone."""
-    settings = replace(SMALL, budget=replace(SMALL.budget, epochs=1, batch=256))
-    models = settings.sweep()[:2]
-    many = autoencoder.train_all(models, settings, show=False)
+def test_many_at_once_equal_one_after_the_other(digits):
+    """Two processes with one thread each give the weights that this process gives alone; equal variants are trained once."""
+    train, test = digits
+    many = sweep.run_all(sweep.by_size(SMALL) | {"again": replace(SMALL, dim=6)}, (0, 1), train=train, test=test, show=False)
+    assert list(many) == ["3", "6", "again"] and [r.seed for r in many["3"]] == [0, 1] and many["again"][1] is many["6"][1]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    alone = autoencoder.train(models[1], settings, show=False)
+    alone = sweep.run(replace(SMALL, dim=6), train=train, test=test, seed=1, show=False)
     torch.set_num_threads(threads)
-    assert list(many) == models
-    assert checksum(many[models[1]].network) == checksum(alone.network)
-    assert many[models[1]].history.batches["loss"] == alone.history.batches["loss"]
+    assert checksum(many["6"][1].network) == checksum(alone.network)
+    assert many["6"][1].history.batches["loss"] == alone.history.batches["loss"]
 
 
-def test_finished_models_are_kept_and_damaged_ones_trained_again(tmp_path, monkeypatch, digits):
-    monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
-    monkeypatch.setattr(autoencoder, "splits", lambda name: digits)
-    settings = replace(SMALL, keep=True)
-    model = autoencoder.Model(3)
-    first = autoencoder._trained_state(model, settings, "cpu")
-    (path,) = (tmp_path / "cache" / "autoencoders").iterdir()
-    monkeypatch.setattr(autoencoder, "fit", None)  # a second training would fail
-    again = autoencoder._trained_state(model, settings, "cpu")
-    assert all(torch.equal(first["network"][name], again["network"][name]) for name in first["network"])
-    monkeypatch.undo()
-    monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
-    monkeypatch.setattr(autoencoder, "splits", lambda name: digits)
-    path.write_bytes(path.read_bytes()[:-5])
-    third = autoencoder._trained_state(model, settings, "cpu")
-    assert third["history"]["batches"] == first["history"]["batches"]
-    other = replace(settings, budget=replace(settings.budget, epochs=1))
-    assert autoencoder._kept(model, other) != path != autoencoder._kept(replace(model, seed=1), settings)
+def test_a_run_on_disk_is_taken_up_and_read_again(tmp_path, digits):
+    train, test = digits
+    contract.begin(tmp_path, "autoencoder", SMALL, 0)
+    done = sweep.run(SMALL, train=train, test=test, folder=tmp_path, show=False)
+    contract.finish(tmp_path, done)
+    assert checksum(contract.trained(tmp_path, (1, 28, 28))) == checksum(done.network)
+    again = sweep.run(SMALL, train=train, test=test, folder=tmp_path, resume=True, show=False)
+    assert checksum(again.network) == checksum(done.network) and again.history.steps == done.history.steps
+
+
+def test_a_row_of_measures_holds_what_the_notebook_reads(digits):
+    train, test = digits
+    run = sweep.run(SMALL, train=train, test=test, show=False)
+    judge = transfer.build(transfer.Settings(regime="from scratch"), (1, 28, 28), 0)
+    ((row,),) = measures.measure_all({"15": [run]}, train, test, judge).values()
+    assert row["d"] == 15 and row["test error"] <= row["first test error"] and row["second pass"] > 0
+    codes = sweep.codes(run.network, test.images)
+    assert row["norm"] == pytest.approx(torch.corrcoef(codes.double().T).norm().item(), rel=1e-4)
+    back = sweep.reconstruct(run.network, test.images)
+    assert back.shape == test.images.shape and sweep.error_on(run.network, test.images) == pytest.approx(row["test error"])
 
 
 def test_pool_keeps_the_order_and_passes_errors_on():
@@ -194,10 +188,9 @@ def test_pool_keeps_the_order_and_passes_errors_on():
 
 
 def test_presets_say_what_the_notebook_needs():
-    quick, full = autoencoder.PRESETS["quick"], autoencoder.PRESETS["cpu"]
-    assert quick.data == "digits" and full.data == "mnist"
-    report = {*range(5, 15), *range(50, 56), *range(100, 105), 3, 15, 40, 90}
-    assert report <= set(full.dims)
+    full = sweep.PRESETS["cpu"]
+    assert QUICK.data == "digits" and full.data == "mnist"
+    assert {*range(5, 15), *range(50, 56), *range(100, 105), 3, 15, 40, 90} <= set(full.dims)
     assert len(full.seeds) >= 2 and len(full.depths) >= 4 and len(full.activations) >= 2
-    assert set(full.path_dims) <= set(full.dims) and set(quick.path_dims) <= set(quick.dims)
-    assert autoencoder.Model(full.depth_dim) in full.sweep()
+    assert set(QUICK.dims) <= set(full.dims) and QUICK.dim in QUICK.dims and full.dim in full.dims
+    assert sweep.by_size(full)["1000"].wide and sweep.by_depth(full)["relu, 3"] == sweep.by_size(full)["15"]

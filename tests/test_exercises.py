@@ -85,6 +85,19 @@ def test_every_exercise_solves_itself_and_refuses_its_known_mistakes():
             assert fault(exercise, asked, given), f"{exercise.id}: the mistake {hint!r} passes"
 
 
+def test_no_seed_lets_a_guess_or_a_known_mistake_pass():
+    rare = Exercise(
+        "T.b", "00_t", 1, "rare", lambda n: float(n > 9), lambda g: (int(torch.randint(11, (), generator=g)),),
+        {"always no": lambda n: 0.0, "one too early": lambda n: float(n > 8)},
+    )  # fmt: skip
+    for seed in range(20):
+        asked = questions(rare, seed)
+        for guess in (lambda n: 0.0, lambda n: 1.0, lambda n: float(n > 8)):
+            assert fault(rare, asked, [respond(guess, inputs) for inputs in asked]), seed
+    assert questions(COSINE, seed=4)[0][0].tolist() == questions(COSINE, seed=4)[0][0].tolist()
+    assert len(questions(COSINE, seed=4)) == 5
+
+
 def test_predictions_come_back_beside_the_outcome(capsys):
     course.predict("t", "Which is larger?", ("a", "b"), yours="a")
     course.outcome("t", "b")

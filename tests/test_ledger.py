@@ -16,7 +16,7 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 # Every id of the coursework's list of questions and claims, by prefix: "V-Q2." with 8 stands for V-Q2.1 to V-Q2.8.
 CLAIMS = {
-    "V-Q2.": 8, "V-Q3.": 1, "V-Q4.": 7, "V-Q5.": 11, "V-Q6.": 9, "V-Q7.": 5, "V-Q8.": 10, "V-AD2.": 8, "V-AD3.": 3,
+    "V-Q2.": 8, "V-Q3.": 1, "V-Q4.": 7, "V-Q5.": 10, "V-Q6.": 9, "V-Q7.": 5, "V-Q8.": 10, "V-AD2.": 8, "V-AD3.": 3,
     "A-1.1.": 10, "A-1.2.": 6, "A-1.3.": 11, "A-1.4.": 6, "A-2.1.": 4,
     "A-2.2.1.": 5, "A-2.2.2.": 7, "A-2.2.3.": 11, "A-2.2.4.": 5,
     "C-0.": 4, "C-2.": 1, "C-4b.": 1, "C-4d.": 1, "C-4e.": 2, "C-5.": 2, "C-6.": 3, "C-7.": 3, "C-8.": 4,
@@ -25,7 +25,7 @@ CLAIMS = {
 }  # fmt: skip
 # Questions that no claim stands for; the homework C has no answers, so that every part worth points is here.
 ANSWERS = {
-    "V-": "Q1 AD1 CL", "C-": "1 2 3", "C-4": "a b c d(i) d(ii) d(iii-A) d(iii-B) e(i) e(ii)", "C-5": "(i) (ii) (iii)",
+    "V-": "Q1 Q5.11 AD1 CL", "C-": "1 2 3", "C-4": "a b c d(i) d(ii) d(iii-A) d(iii-B) e(i) e(ii)", "C-5": "(i) (ii) (iii)",
     "C-6": "a b", "C-7": "a(i) a(ii) a(iii) a(iv) a(v) a(vi) b c d", "C-8": "a b(A) b(B) b(C) c d",
     "G-1.": 4,
 }  # fmt: skip

@@ -79,15 +79,12 @@ def test_occurrences_find_the_hub():
     assert counts[4] == 31 and counts[7] == 1 and counts[30:].sum() == 0 and counts.sum() == 60
 
 
-def test_images_in_every_list():
-    labels = np.repeat(np.arange(4), 10)
-    everywhere, nowhere = np.full((40, 1), 99), np.arange(40)[:, None] + 100
-    found = np.concatenate([everywhere, nowhere, everywhere], axis=1)  # the same image twice in a list counts once
-    assert ev.in_every_list(found, labels, draws=20).tolist() == [1] * 20
-    by_class = np.stack([labels < 3, 10 + labels], axis=1)  # one image stands in three classes' lists, not in the fourth's
-    assert ev.in_every_list(by_class.astype(int), labels, draws=20).tolist() == [0] * 20
-    with pytest.raises(ValueError, match="one class"):
-        ev.in_every_list(found, np.zeros(40, dtype=int))
+def test_a_found_class_is_foretold_only_if_it_hangs_on_the_querys():
+    asked = np.tile(np.arange(10), 40).repeat(2)  # each class among the even and the odd queries
+    opposite = np.repeat((9 - asked)[:, None], 5, axis=1)
+    assert ev.foretold(opposite, asked) > 0.85
+    assert ev.foretold(np.full((800, 5), 3), asked) == 0  # one class always: knowing the query adds nothing
+    assert abs(ev.foretold(RNG.integers(0, 10, (800, 5)), asked)) < 0.04
 
 
 def test_standing_is_the_place_in_the_sorted_table():
@@ -129,6 +126,15 @@ def test_ratio_to_chance_is_zero_for_shared_and_one_for_unrelated_traits():
     assert ev.ratio_to_chance(values[:, 0], same[:7], values[:7, 0]) == 0  # one number each, other queries
     with pytest.raises(ValueError, match="same for all images"):
         ev.ratio_to_chance(np.ones(500), same)
+
+
+def test_ratio_to_chance_among_other_classes_does_not_see_the_own():
+    labels = torch.arange(300) % 3
+    values = labels * 10.0 + torch.rand(300, generator=torch.Generator().manual_seed(0))  # a trait that only the class decides
+    near = ev.neighbours(values[:, None], values[:, None], 5, metric="euclidean", exclude_self=True)[1]
+    near[:, 4] = torch.randint(300, (300,), generator=torch.Generator().manual_seed(1))  # some are of another class, by chance
+    assert ev.ratio_to_chance(values, near) < 0.4
+    assert ev.ratio_to_chance(values, near, classes=(labels, labels)) == pytest.approx(1, abs=0.1)
 
 
 @pytest.mark.parametrize(

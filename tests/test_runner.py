@@ -69,7 +69,7 @@ def test_a_run_writes_pages_table_and_index_and_goes_on_after_a_failing_cell(tmp
     for name in ("01_good", "02_bad", "03_after"):
         assert f'href="{name}.html"' in index
     assert "division by zero" in index
-    assert sorted(os.listdir(tmp_path / "build")) == ["01_good.html", "02_bad.html", "03_after.html", "index.html"]
+    assert sorted(os.listdir(tmp_path / "build")) == ["01_good.html", "02_bad.html", "03_after.html", "course.js", "index.html"]
 
 
 def test_in_place_gives_the_same_bytes_twice_and_removes_what_is_volatile(tmp_path):

@@ -63,7 +63,9 @@ def test_links_to_files_lead_somewhere(path):
 
 def test_the_environment_check_asks_for_what_pyproject_names():
     cells = nbformat.read(START, as_version=4).cells
-    shown = "".join(o.text for c in cells if "check_environment" in c.source for o in c.get("outputs", []) if "text" in o)
+    outputs = [o for c in cells if "check_environment" in c.source for o in c.get("outputs", [])]
+    shown = "".join(o.data["text/plain"] + "\n" for o in outputs if "data" in o)
+    assert any("<summary>Is this machine ready? yes</summary>" in o.get("data", {}).get("text/html", "") for o in outputs)
     project = (NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8")
     needs = re.search(r"\ndependencies = \[(.*?)\]", project, re.S)[1]
     for need in map(Requirement, re.findall(r'"(.*?)"', needs)):

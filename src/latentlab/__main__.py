@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from latentlab.data import load
+from latentlab.grading import run as grading
 from latentlab.recipes import RECIPES, contract
 from latentlab.recipes.vicreg import ablations, shelf
 from latentlab.training import CheckpointError, TrainingDiverged, checksum, processes
@@ -126,6 +127,7 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--variants", nargs="+", default=names, choices=names, metavar="NAME")
     shared.add_argument("--again", action="store_true", help="train those that exist, too")
     shared.set_defaults(call=fill)
+    grading.add_parser(commands)
     return top
 
 

@@ -18,7 +18,9 @@ PYTHON = (3, 11)
 
 
 def check_environment(requirements: Iterable[str] | None = None) -> bool:
-    """Print one line per package the course needs, "torch ≥ 2.4: yes" or what to do; return whether all are there.
+    """Show in one line whether the course can run here, details folded; return whether it can.
+
+    Details: one line per package, "torch ≥ 2.4: yes" or what to do; outside a notebook these are printed.
 
     requirements  lines as in pyproject.toml; default: latentlab's own, without extras.
     """
@@ -28,9 +30,11 @@ def check_environment(requirements: Iterable[str] | None = None) -> bool:
     wanted = [r for r in map(Requirement, lines) if r.marker is None or r.marker.evaluate({"extra": ""})]
     answers = {f"Python ≥ {'.'.join(map(str, PYTHON))}": "" if sys.version_info >= PYTHON else "NO. Install a newer Python."}
     answers |= {f"{r.name} {r.specifier}".replace(">=", "≥ "): _fault(r) for r in wanted}
-    for name, fault in answers.items():
-        print(f"{name}: {fault or 'yes'}")
-    return not any(answers.values())
+    lines, ready = [f"{name}: {fault or 'yes'}" for name, fault in answers.items()], not any(answers.values())
+    rows = "".join(f"<li>{render.escape(line)}</li>" for line in lines)
+    summary = f"Is this machine ready? {'yes' if ready else 'NO: open this line'}"
+    render.show("\n".join(lines), f"<details{'' if ready else ' open'}><summary>{summary}</summary><ul>{rows}</ul></details>")
+    return ready
 
 
 def course_map(book: Mapping[str, Any] | None = None) -> list[list[str]]:

@@ -12,11 +12,9 @@ from latentlab.evaluation.intervals import (
     wilson,
 )
 from latentlab.evaluation.maps import (
-    SeedSpread,
     map_quality,
     neighbour_overlap,
     pca_map,
-    seed_spread,
     tsne_map,
 )
 from latentlab.evaluation.neighbours import knn, knn_accuracy, knn_leave_one_out, neighbours, vote
@@ -42,7 +40,6 @@ __all__ = [
     "Detection",
     "ProbeResult",
     "Score",
-    "SeedSpread",
     "Spread",
     "Unresolved",
     "ahead",
@@ -78,7 +75,6 @@ __all__ = [
     "ratio_to_chance",
     "receptive_field",
     "ring",
-    "seed_spread",
     "silhouette",
     "spectrum",
     "spread",

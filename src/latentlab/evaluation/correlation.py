@@ -1,7 +1,6 @@
-"""Correlation between the coordinates of a representation, and what three popular measures of it can and cannot show."""
+"""Correlation between the coordinates of a representation, and three popular measures of it."""
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 
@@ -13,17 +12,10 @@ class Correlation:
     """Measures of one Pearson matrix R of d coordinates, from n samples."""
 
     dim: int
-    samples: int
     norm: float  # Frobenius: √d if nothing is correlated, d if everything is
-    spectral_norm: float  # largest eigenvalue: 1 and d in the same cases
     log_determinant: float  # 0 if nothing is correlated; −inf if one coordinate is a mixture of the others
     mean_absolute: float  # mean |r| off the diagonal; 0 for a single coordinate
     mean_square: float  # mean r² off the diagonal
-
-    @property
-    def determinant(self) -> float:
-        """det R, between 0 and 1."""
-        return float(np.exp(self.log_determinant))
 
 
 def correlation_matrix(y: Array) -> np.ndarray:
@@ -61,31 +53,11 @@ def measure_correlation(y: Array) -> Correlation:
     # ‖R‖² = d + d (d − 1) · mean r²
     return Correlation(
         dim=d,
-        samples=n,
         norm=float(np.linalg.norm(matrix)),
-        spectral_norm=float(values[-1]),
         log_determinant=float("-inf") if singular else float(np.log(values).sum()),
         mean_absolute=float(np.abs(off).mean()) if d > 1 else 0.0,
         mean_square=float((off**2).mean()) if d > 1 else 0.0,
     )
-
-
-def noise_floor(n: int) -> float:
-    """Mean |r| between two independent normal coordinates in n samples: √(2 / π n), to first order. n ≥ 2."""
-    if n < 2:
-        raise ValueError(f"n = {n}: a correlation needs at least two samples.")
-    return sqrt(2 / (np.pi * n))
-
-
-def mixing(d: int, strength: float) -> np.ndarray:
-    """I + strength · 11ᵀ (d, d): adds the sum of all coordinates to each, and so correlates them. Its inverse is known.
-
-    An autoencoder with codes M z and the decoder z → decode(M⁻¹ z) reconstructs exactly as before.
-    """
-    # (I + c 11ᵀ)⁻¹ = I − c/(1 + c d) 11ᵀ, so 1 + c d must not vanish
-    if d < 1 or 1 + strength * d == 0:
-        raise ValueError(f"d = {d}, strength = {strength}: expected d ≥ 1 and 1 + strength · d ≠ 0.")
-    return np.eye(d) + strength
 
 
 def structure_error(reconstructions: Array, originals: Array) -> float:

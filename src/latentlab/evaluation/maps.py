@@ -1,7 +1,5 @@
 """Two-dimensional maps of a representation, and the numbers without which a map should not be believed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -9,7 +7,6 @@ from sklearn.manifold import TSNE, trustworthiness
 from sklearn.metrics import silhouette_score
 
 from latentlab.evaluation.arrays import Array, as_features, as_labels
-from latentlab.evaluation.intervals import Spread, spread
 from latentlab.evaluation.neighbours import knn_leave_one_out, neighbours
 
 LARGEST = 5000  # rows: trustworthiness and t-SNE need tables of n × n
@@ -37,7 +34,7 @@ def tsne_map(y: Array, *, seed: int, perplexity: float = 30, init: str = "pca", 
     """t-SNE of y (n, d) → points (n, 2) float32. Same seed, same machine: same points.
 
     init "pca" starts from the principal components and keeps the large-scale layout; the seed then changes little.
-    init "random" starts from the seed alone: use it to ask how much of the picture is chance (`seed_spread`).
+    init "random" starts from the seed alone: use it to ask how much of the picture is chance.
     About 3 to 10 seconds for 2,000 rows. Raises ValueError for NaN, more than 5,000 rows, or fewer than 3 · perplexity + 1.
     Source: van der Maaten & Hinton (2008); the start, Kobak & Linderman (2021).
     """
@@ -82,27 +79,3 @@ def neighbour_overlap(first: Array, second: Array, k: int = 10) -> float:
     near_one = neighbours(one, one, k, metric="euclidean", exclude_self=True)[1]  # (n, k)
     near_two = neighbours(two, two, k, metric="euclidean", exclude_self=True)[1]  # (n, k)
     return float((near_one[:, :, None] == near_two[:, None, :]).any(2).float().mean())  # (n, k, k) → (n, k) → ()
-
-
-@dataclass(frozen=True)
-class SeedSpread:
-    """How much of a map is chance: k-NN accuracy over seeds, and mean neighbour overlap between pairs of runs, in [0, 1]."""
-
-    knn: Spread
-    overlap: float
-    maps: tuple[np.ndarray, ...]
-
-
-def seed_spread(
-    y: Array, labels: Array, seeds: Sequence[int] = (0, 1, 2), *, k: int = 10, perplexity: float = 30, iterations: int = 1000
-) -> SeedSpread:
-    """t-SNE of y (n, d) from several random starts: does another seed tell another story? labels (n,).
-
-    Raises ValueError for fewer than two seeds and as `tsne_map`.
-    """
-    if len(set(seeds)) < 2:
-        raise ValueError(f"Seeds {list(seeds)}: a spread needs at least two different ones.")
-    runs = tuple(tsne_map(y, seed=s, perplexity=perplexity, init="random", iterations=iterations) for s in seeds)
-    pairs = [(a, b) for i, a in enumerate(runs) for b in runs[:i]]
-    accuracies = [knn_leave_one_out(points, labels, k).accuracy for points in runs]
-    return SeedSpread(spread(accuracies), float(np.mean([neighbour_overlap(a, b, k) for a, b in pairs])), runs)

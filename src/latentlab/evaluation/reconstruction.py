@@ -43,16 +43,16 @@ def principal_axes(images: Array) -> Axes:
     return tuple(np.linalg.eigh(centred.T @ centred / len(centred)))
 
 
-def explained_components(reconstructions: Array, originals: Array, level: float = 0.5, *, axes: Axes | None = None) -> int:
+def explained_components(reconstructions: Array, originals: Array, axes: Axes, level: float = 0.5) -> int:
     """How many principal components of the originals a reconstruction gets right, each with R² above `level`.
 
-    Both (n, p) or images. R² of component k is 1 − mean (error along k)² / variance along k. `axes`: the `principal_axes` of the
-    originals, where they are at hand. Raises ValueError if the shapes differ.
+    Both (n, p) or images; axes: the `principal_axes` of the originals. R² of component k is 1 − mean (error along k)² / variance
+    along k. Raises ValueError if the shapes differ.
     """
     one, two = as_features(reconstructions, "reconstructions").double(), as_features(originals, "originals").double()
     if one.shape != two.shape:
         raise ValueError(f"Reconstructions {tuple(one.shape)} and originals {tuple(two.shape)} must have one shape.")
-    variance, vectors = principal_axes(two) if axes is None else axes  # (p,), (p, p)
+    variance, vectors = axes  # (p,), (p, p)
     error = (((two - one).numpy() @ vectors) ** 2).mean(0)  # (p,)
     varies = variance > 1e-8 * variance.max()
     return int((1 - error[varies] / variance[varies] > level).sum())

@@ -35,24 +35,16 @@ def occurrences(found: Array, n: int) -> Tensor:
     return torch.bincount(as_found(found, n).flatten(), minlength=n)
 
 
-def in_every_list(found: Array, query_labels: Array, *, draws: int = 200, seed: int = 0) -> Tensor:
-    """Draw one query of every class, again and again: how many images stand in all these lists at once? (draws,) int64.
+def foretold(found_labels: Array, query_labels: Array) -> float:
+    """How much oftener one guesses the class of a found image rightly when the query's class is known; a share in [−1, 1].
 
-    found (m, k), query_labels (m,). This is what a page of ten queries shows. Raises ValueError for a single class.
+    found_labels (m, k), query_labels (m,). The best guesses are learned on the even queries and tried on the odd ones.
     """
-    indices = torch.as_tensor(found)
-    indices = as_found(indices, int(indices.max()) + 1)
-    truth = as_labels(query_labels, len(indices), "query_labels")
-    members = [torch.nonzero(truth == c).squeeze(1) for c in truth.unique()]
-    if len(members) < 2:
-        raise ValueError("All queries are of one class: expected at least two, to draw one query of each.")
-    generator = torch.Generator().manual_seed(seed)
-    common = []
-    for _ in range(draws):
-        rows = [indices[group[torch.randint(len(group), (1,), generator=generator)]].flatten() for group in members]
-        lists = torch.cat([row.unique() for row in rows])
-        common.append(int((lists.unique(return_counts=True)[1] == len(members)).sum()))
-    return torch.tensor(common)
+    found, asked = torch.as_tensor(found_labels), torch.as_tensor(query_labels)
+    told = torch.stack([found[::2][asked[::2] == c].flatten().bincount(minlength=10) for c in range(int(asked.max()) + 1)])
+    right = found[1::2] == told.argmax(1)[asked[1::2]][:, None]  # (m / 2, k)
+    blind = found[1::2] == told.sum(0).argmax()
+    return float(right.double().mean() - blind.double().mean())
 
 
 def standing(queries: Array, base: Array, targets: Array) -> Tensor:
@@ -99,11 +91,14 @@ def twins(queries: Array, base: Array, *, correlation: float = 0.95) -> tuple[Te
     return close, nearest[close, 0], 1 - distances[close, 0]
 
 
-def ratio_to_chance(values: Array, found: Array, query_values: Array | None = None, *, seed: int = 0) -> float:
+def ratio_to_chance(
+    values: Array, found: Array, query_values: Array | None = None, *, classes: tuple[Array, Array] | None = None, seed: int = 0
+) -> float:
     """How alike is a trait of the images found to the query's? Mean difference to them by that to random base images.
 
     values (n,) or (n, c) of the base, query_values (m,) or (m, c) of the queries (the base's own if absent), found (m, k).
-    0: the trait is shared exactly. 1: no more alike than random images. Raises ValueError if nothing differs at all.
+    0: the trait is shared exactly. 1: no more alike than random images. With `classes`, labels (n,) and (m,), only images of
+    another class than the query's count, on both sides. Raises ValueError if nothing differs at all.
     """
     trait = torch.as_tensor(np.asarray(values), dtype=torch.float64).reshape(len(values), -1)  # (n, c)
     own = trait if query_values is None else torch.as_tensor(np.asarray(query_values), dtype=torch.float64)
@@ -113,7 +108,10 @@ def ratio_to_chance(values: Array, found: Array, query_values: Array | None = No
         wanted = f"({len(indices)}, {trait.shape[1]})"
         raise ValueError(f"Traits of shape {tuple(own.shape)} for {len(indices)} queries: expected {wanted}.")
     strangers = torch.randint(len(trait), indices.shape, generator=torch.Generator().manual_seed(seed))
-    to_found, to_random = ((trait[rows] - own[:, None]).norm(dim=2).mean() for rows in (indices, strangers))
-    if not to_random > 0:
+    apart = []
+    for rows in (indices, strangers):
+        difference = (trait[rows] - own[:, None]).norm(dim=2)  # (m, k, c) → (m, k)
+        apart.append((difference if classes is None else difference[classes[0][rows] != classes[1][:, None]]).mean())
+    if not apart[1] > 0:
         raise ValueError("This trait is the same for all images: nothing can be more alike than that.")
-    return float(to_found / to_random)
+    return float(apart[0] / apart[1])

@@ -3,10 +3,9 @@
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
-from sklearn.linear_model import Ridge
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array, as_features, check_same_width
+from latentlab.evaluation.arrays import Array
 
 RING = 2  # pixels: the border of an image
 BLACK = 16  # of 255: no channel of a black pixel is brighter
@@ -60,20 +59,3 @@ def stroke_width(images: Array) -> Tensor:
     ink = _pictures(images).amax(1).numpy() > 127  # (n, h, w)
     depth = [distance_transform_edt(np.pad(one, 1))[1:-1, 1:-1][one] for one in ink]
     return torch.tensor([4 * float(d.mean()) - 2 if len(d) else 0.0 for d in depth])
-
-
-def readable(train_y: Array, train_values: Array, test_y: Array, test_values: Array) -> float:
-    """How well a linear function of the representation tells a trait of unseen images: R², at most 1; 0 is the mean's.
-
-    train_y (n, d), train_values (n,) or (n, c), test_y (m, d), test_values (m,) or (m, c). Ridge regression on standardised
-    coordinates. Raises ValueError for NaN, unequal dimensions, or lengths that do not fit.
-    """
-    train, test = as_features(train_y, "train_y"), as_features(test_y, "test_y")
-    check_same_width(train, test, ("train_y", "test_y"))
-    known, truth = (np.asarray(v, dtype=np.float64).reshape(len(v), -1) for v in (train_values, test_values))
-    if len(known) != len(train) or len(truth) != len(test):
-        raise ValueError(f"{len(known)} and {len(truth)} values for {len(train)} and {len(test)} rows: expected one each.")
-    mean, sd = train.mean(0), train.std(0, correction=0).clamp_min(1e-6)
-    model = Ridge(alpha=1e-3 * len(train)).fit(((train - mean) / sd).double().numpy(), known)
-    told = model.predict(((test - mean) / sd).double().numpy()).reshape(truth.shape)
-    return float(1 - ((truth - told) ** 2).sum() / ((truth - truth.mean(0)) ** 2).sum())

@@ -15,7 +15,6 @@ from .circular import (
     circular_mean,
     circular_variance,
     cosine_loss,
-    resultant_length,
 )
 from .contrastive import info_nce, nt_xent
 from .likelihood import bernoulli_log_likelihood, bits_per_dimension, logit
@@ -59,7 +58,6 @@ __all__ = [
     "nt_xent",
     "reconstruction_error",
     "reparametrise",
-    "resultant_length",
     "spread",
     "squared_error",
     "variance",

@@ -53,6 +53,13 @@ def covariance(z: Tensor) -> Tensor:
     return (matrix.square().sum() - matrix.diagonal().square().sum()) / z.shape[1]
 
 
+def correlation(z: Tensor) -> Tensor:
+    """Mean squared correlation between different coordinates: covariances with the spreads divided out; z (b, d) → scalar."""
+    r = torch.corrcoef(z.T)  # (d, d)
+    # 1/(d (d − 1)) Σ_{j≠k} r²_jk
+    return (r.square().sum() - len(r)) / (len(r) * (len(r) - 1))
+
+
 def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights(), *, variance_over: str = "mean") -> dict[str, Tensor]:
     """The loss and its three terms for the embeddings of two views; z1, z2 (b, d) → scalars by name.
 

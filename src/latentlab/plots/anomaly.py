@@ -6,28 +6,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from latentlab.plots.style import FAINT, INK, LINES, MARKERS, PALETTE, approx, describe, listed, styled
+from latentlab.plots.clusters import class_panels
+from latentlab.plots.style import FAINT, LINES, PALETTE, approx, describe, listed, styled
 
 Scores = tuple[Sequence[float], Sequence[float]]
-
-
-def _checked(scores: Mapping[str, Scores]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    if not 0 < len(scores) <= len(PALETTE):
-        raise ValueError(f"{len(scores)} detectors: expected 1 to {len(PALETTE)}.")
-    found = {name: tuple(np.asarray(s, dtype=float) for s in pair) for name, pair in scores.items()}
-    for name, pair in found.items():
-        if any(s.ndim != 1 or not len(s) or not np.isfinite(s).all() for s in pair):
-            raise ValueError(f"The scores of {name!r} must be two lists of finite numbers, known images and strangers.")
-    return found
 
 
 @styled
 def score_histograms(scores: Mapping[str, Scores], names: tuple[str, str] = ("home", "foreign"), *, title: str = "") -> Figure:
     """One panel per detector: how its score is distributed over known images and over strangers.
 
-    scores: name → (scores of known images (m,), scores of strangers (l,)). Raises ValueError for NaN or an empty list.
+    scores: name → (scores of known images (m,), scores of strangers (l,)).
     """
-    found = _checked(scores)
+    found = {name: [np.asarray(part, dtype=float) for part in pair] for name, pair in scores.items()}
     columns = min(3, len(found))
     rows = -(-len(found) // columns)
     fig = Figure(figsize=(3.1 * columns + 0.4, 2.3 * rows + 0.7), layout="constrained")
@@ -55,9 +46,9 @@ def roc_curves(scores: Mapping[str, Scores], *, title: str = "") -> Figure:
     """ROC curves of several detectors, twice: as usual, and with both kinds of error on logarithmic axes.
 
     scores: name → (scores of known images (m,), scores of strangers (l,)). Near-perfect detectors cannot be told apart in the
-    left panel; the right one shows their errors, down to one image. Raises ValueError for NaN or an empty list.
+    left panel; the right one shows their errors, down to one image.
     """
-    found = _checked(scores)
+    found = {name: [np.asarray(part, dtype=float) for part in pair] for name, pair in scores.items()}
     fig = Figure(figsize=(8.2, 4.3), layout="constrained")
     usual, errors = fig.subplots(1, 2)
     smallest, said = 1.0, []
@@ -84,34 +75,24 @@ def roc_curves(scores: Mapping[str, Scores], *, title: str = "") -> Figure:
 def joint_maps(
     maps: Mapping[str, np.ndarray], labels: Sequence[int], classes: Sequence[str], foreign: Sequence[bool], *, title: str = ""
 ) -> Figure:
-    """Known images, a colour and marker per class, and strangers, grey crosses, in the same maps.
+    """Maps of known images and strangers; beside them, of the last map, one small map for each class of the known.
 
     maps: title → points (n, 2); labels (n,) index into classes, of no meaning for strangers; foreign (n,) bool.
     Raises ValueError for points that do not fit the labels, or if there are only strangers or none.
     """
-    truth, strange = np.asarray(labels), np.asarray(foreign, dtype=bool)
-    if len(classes) > len(PALETTE) or not 0 < strange.sum() < len(strange) or len(truth) != len(strange):
-        raise ValueError(f"{strange.sum()} strangers among {len(truth)} images, {len(classes)} classes: expected some, not all.")
-    side = 3.2
-    fig = Figure(figsize=(side * len(maps) + 0.2, side + 1.1), layout="constrained")
-    panels = fig.subplots(1, len(maps), squeeze=False)[0]
-    order = np.random.default_rng(0).permutation(np.flatnonzero(~strange))  # no class lies on top of all others
-    size = float(np.clip(9000 / len(truth), 5, 25))
-    for ax, (name, points) in zip(panels, maps.items(), strict=True):
-        spots = np.asarray(points)
-        if spots.shape != (len(truth), 2):
-            raise ValueError(f"The map {name!r} has shape {spots.shape}; expected ({len(truth)}, 2).")
-        ax.scatter(*spots[strange].T, s=size, c=FAINT, marker="x", linewidths=0.7, label="strangers", alpha=0.8)
-        for chunk in np.array_split(order, 6):
-            for c in range(len(classes)):
-                rows = chunk[truth[chunk] == c]
-                ax.scatter(*spots[rows].T, s=size, c=PALETTE[c], marker=MARKERS[c], linewidths=0)
-        ax.set(title=name, xlabel="first map coordinate (no unit)", xticks=[], yticks=[])
-    panels[0].set_ylabel("second map coordinate (no unit)")
-    handles = [panels[0].scatter([], [], s=30, c=PALETTE[c], marker=MARKERS[c], label=n) for c, n in enumerate(classes)]
-    handles.append(panels[0].scatter([], [], s=30, c=INK, marker="x", linewidths=0.7, label="strangers"))
-    fig.legend(handles=handles, loc="outside lower center", ncols=4)
+    strange = np.asarray(foreign, dtype=bool)
+    truth = np.where(strange, -1, np.asarray(labels))
+    if not 0 < strange.sum() < len(strange) or any(np.shape(points) != (len(truth), 2) for points in maps.values()):
+        raise ValueError(f"{strange.sum()} strangers among {len(truth)} images: expected some, not all, and a point for each.")
+    fig = Figure(figsize=(2.6 * len(maps) + 5.4, 3.4), layout="constrained")
+    left, right = fig.subfigures(1, 2, width_ratios=(2.6 * len(maps), 5.4))
+    for ax, (name, points) in zip(left.subplots(1, len(maps), squeeze=False)[0], maps.items(), strict=True):
+        ax.scatter(*np.asarray(points)[~strange].T, s=6, c=PALETTE[0], linewidths=0, label="home", alpha=0.7)
+        ax.scatter(*np.asarray(points)[strange].T, s=14, c=PALETTE[1], marker="x", linewidths=0.8, label="foreign")
+        ax.set(title=name, xticks=[], yticks=[])
+    left.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    class_panels(right, np.asarray(list(maps.values())[-1]), truth, classes)
     if title:
         fig.suptitle(title)
-    alt = f"{(~strange).sum()} known images of {len(classes)} classes and {strange.sum()} strangers as points in {listed(maps)}."
-    return describe(fig, f"{title + '. ' if title else ''}{alt}")
+    alt = f"{(~strange).sum()} known images of {len(classes)} classes and {strange.sum()} strangers as points in {listed(maps)}"
+    return describe(fig, f"{title + '. ' if title else ''}{alt}; then one small map a class.")

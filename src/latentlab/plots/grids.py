@@ -38,6 +38,7 @@ def _draw(columns: Sequence[np.ndarray], row_titles: Sequence[str], column_title
     above = 0.1 + 0.25 * bool(column_titles) + 0.3 * bool(title)
     width, height = left + cell * wide + 0.1, above + cell * rows + 0.1
     fig = Figure(figsize=(width, height))
+    fig.full_colour = any((column != column[..., :1]).any() for column in columns)  # no palette for coloured pictures
     ax = fig.add_axes((left / width, 0.1 / height, cell * wide / width, cell * rows / height))
     half = (1 - GAP) / 2
     for i, column in enumerate(columns):

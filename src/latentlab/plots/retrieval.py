@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from latentlab.plots.grids import Images, _as_colour
 from latentlab.plots.style import INK, PALETTE, approx, describe, styled
@@ -50,11 +49,10 @@ def retrieval_grid(
                 x, y = first + j * wide + GAP // 2, i * high + GAP // 2
                 canvas[y : y + h, x : x + w] = block[i, j]
                 places.append((i, j, x, y) if first else None)
-    # A page of noisy pictures is a large file. With the 256 colours that suit it best it is a quarter of the size.
-    canvas = np.asarray(Image.fromarray(canvas).quantize(256, dither=Image.Dither.NONE).convert("RGB"))
     left, above = 0.2 + 0.085 * max(map(len, row_titles), default=0), 0.3 + 0.3 * bool(title)  # inches
     size = (left + canvas.shape[1] * ZOOM / DPI, above + canvas.shape[0] * ZOOM / DPI)
     fig = Figure(figsize=size, dpi=DPI)
+    fig.full_colour = True  # the colours of pictures are compared: no palette
     ax = fig.add_axes((left / size[0], 0, 1 - left / size[0], 1 - above / size[1]))
     ax.imshow(canvas, interpolation="nearest", extent=(0, canvas.shape[1], canvas.shape[0], 0), aspect="auto")
     marked = np.concatenate([same[0].ravel(), same[1].ravel()])

@@ -92,10 +92,12 @@ def describe(fig: Figure, alt: str) -> Figure:
 
 
 def png(fig: Figure) -> bytes:
-    """The figure as a PNG of the 256 colours that suit it best, a third of the size; the same figure gives the same bytes."""
+    """The figure as a PNG of the 256 colours that suit it best, a third of the size, or of all with `fig.full_colour`."""
     drawn, buffer = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, format="png", facecolor=fig.get_facecolor())
-    picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(drawn).convert("RGB")
+    if not getattr(fig, "full_colour", False):
+        picture = picture.quantize(256, dither=Image.Dither.NONE)
     picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 

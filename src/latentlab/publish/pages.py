@@ -1,7 +1,11 @@
-"""What became of the executed notebooks, as a table and as the page that links them."""
+"""What became of the executed notebooks: as a table, as the front door of their pages, and as `course.js` beside it."""
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,16 +13,15 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from latentlab.course import render
 from latentlab.course.claims import OPEN, VERDICTS, ledger
+from latentlab.data import repository
+from latentlab.training import write_atomically
 
-KINDS = ("claim", "answer")
+from .page import render
 
 HEADER = ("notebook", "minutes", *VERDICTS, "answered", "not as in the ledger", "errors")
-STYLE = (
-    ":root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem}"
-    "pre,table{display:block;overflow:auto}"
-)
+DOCUMENTS = {"V": "VICReg report", "A": "Autoencoder report", "C": "Contrastive homework", "G": "Generative homework"}
+DATA = "var COURSE = "  # how course.js begins: a script, because a page on a disk may not read other files
 
 
 @dataclass
@@ -30,6 +33,7 @@ class Result:
     seconds: float
     facts: list[dict[str, Any]] = field(default_factory=list)  # what the claim and answer cells left in their outputs
     error: str = ""  # three lines: notebook, cell, error; empty if all cells ran
+    about: dict[str, Any] = field(default_factory=dict)  # what the front door shows, see `page.about`
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -51,6 +55,7 @@ class Result:
         words = [f"{self.verdicts[verdict]} {verdict}" for verdict in VERDICTS if self.verdicts[verdict]]
         words += [f"{self.answers} answered"] if self.answers else []
         words += [f"NOT AS IN THE LEDGER: {' '.join(self.disagreements)}"] if self.disagreements else []
+        words += [f"{len(unshown)} FORMULAS NOT CONVERTED"] if (unshown := self.about.get("unshown")) else []
         words += ["STOPPED AT AN ERROR"] if self.error else []
         return ", ".join(words) or "no claims"
 
@@ -73,25 +78,53 @@ def rows(results: Sequence[Result]) -> list[list[str]]:
     return [[name, f"{minutes:.1f}", *map(str, counts)] for name, (minutes, *counts) in zip(names, numbers, strict=True)]
 
 
+def write(results: Sequence[Result], folder: Path, profile: str) -> list[Result]:
+    """Write the front door and the search's index, and link each page in `folder` to its neighbours; return all that is shown.
+
+    Pages of earlier runs stay, with what was found then, as long as their notebook exists.
+    """
+    known = {result.name: result for result in [*earlier(folder), *results]}
+    shown = [known[name] for name in sorted(known)]
+    records = [{key: value for key, value in vars(result).items() if key != "page"} for result in shown]
+    write_atomically(folder / "course.js", (DATA + json.dumps(records, ensure_ascii=False) + ";\n").encode())
+    for number, result in enumerate(shown):
+        neighbours = [("← ", shown[number - 1] if number else None), ("→ ", (shown[number + 1 :] or [None])[0])]
+        links = " ".join(f'<a href="{n.name}.html">{arrow}{escape(n.about["title"])}</a>' for arrow, n in neighbours if n)
+        old = result.page.read_text(encoding="utf-8")
+        nav = '<!--nav {0}--><nav aria-label="{0}">' + links.replace("{", "{{").replace("}", "}}") + "</nav><!--/nav-->"
+        new = re.sub(r"(?s)<!--nav (.*?)-->.*?<!--/nav-->", lambda m, nav=nav: nav.format(m[1]), old)
+        if new != old:
+            write_atomically(result.page, new.encode())
+    write_atomically(folder / "index.html", index(shown, profile).encode())
+    return shown
+
+
+def earlier(folder: Path) -> list[Result]:
+    """What `folder` holds of earlier runs; a page without its notebook, or a file that is not ours, is left out."""
+    try:
+        records = json.loads((folder / "course.js").read_text(encoding="utf-8").removeprefix(DATA).rstrip(";\n"))
+        found = [Result(page=folder / f"{record['name']}.html", **record) for record in records]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+    return [r for r in found if r.page.exists() and (folder / r.about["source"]).exists()]
+
+
 def index(results: Sequence[Result], profile: str) -> str:
-    """The page that links all executed notebooks, with the table of verdicts and the errors."""
-    table = render.table_html(HEADER, rows(results), f"Executed in the {profile} profile")
-    for result in results:
-        name, page = escape(result.name), escape(result.page.name)
-        table = table.replace(f">{name}</th>", f'><a href="{page}">{name}</a></th>', 1)
-    errors = "".join(
-        f"<h2>{escape(r.name)} stopped at an error</h2><pre>{escape(r.error)}</pre>" for r in results if r.error
-    )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>latentlab</title><style>{STYLE}</style></head>\n<body><h1>latentlab</h1>{table}{errors}</body></html>\n"
-    )
+    """The front door: what it is, the map, the state of the last run, and every verdict with a link to its cell."""
+    picture = repository() / "docs" / "views.png"
+    failed, other = [r for r in results if r.error], [id for r in results for id in r.disagreements]
+    verdicts = [row for r in results for row in verdict_rows(r)]
+    hero = base64.b64encode(picture.read_bytes()).decode() if picture.exists() else ""
+    known = {"results": results, "failed": failed, "other": other, "verdicts": verdicts, "hero": hero, "profile": profile}
+    return render("index.html.j2", **known, when=time.strftime("%Y-%m-%d %H:%M"))
 
 
-def facts(cell: Any) -> Iterator[dict[str, Any]]:
-    """What `claim` and `answer` left in the metadata of a cell's outputs."""
-    for output in cell.get("outputs", []):
-        facts = output.get("metadata", {}).get("latentlab", [])
-        for fact in [facts] if isinstance(facts, dict) else facts:
-            if fact.get("kind") in KINDS:
-                yield dict(fact)
+def verdict_rows(result: Result) -> Iterator[dict[str, str]]:
+    """For each fact: id, document, question, what is claimed or asked, verdict ("answered" for a question), result in words."""
+    for fact in result.facts:
+        id, claimed = fact["id"], fact["kind"] == "claim"
+        entry = ledger()["claims" if claimed else "answers"].get(id, {})
+        found = fact["verdict"] if claimed else fact["answer"]
+        question = re.sub(r"\.\w+$" if claimed else r"\(.*\)$", "", id)
+        row = {"id": id, "page": result.name, "document": DOCUMENTS.get(id[0], "other"), "question": question, "result": found}
+        yield row | {"verdict": found if claimed else "answered", "says": entry.get("statement" if claimed else "question", "")}

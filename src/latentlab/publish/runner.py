@@ -16,7 +16,6 @@ from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm import tqdm
 
@@ -25,26 +24,28 @@ from latentlab.course.setup import PROFILES, profile_from_environment
 from latentlab.training import write_atomically
 
 from . import pages
-from .pages import Result, facts
+from .page import about, as_page, facts, figure
+from .pages import Result
 
 CELL_TIMEOUT = {"quick": 600, "full": None}  # seconds per cell; a long run decides for itself when it ends
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# nbconvert's lab template gives every picture the same empty words; ours stand in the output's metadata (see plots.show).
-PAGE = """{%- extends 'index.html.j2' -%}
-{%- block data_png scoped -%}
-{%- set alt = output | get_metadata('alt', 'image/png') -%}
-{%- if alt is none -%}{{ super() }}{%- else -%}{{ super() | replace('<img ', '<img alt="' ~ (alt | e) ~ '" ', 1) }}{%- endif -%}
-{%- endblock -%}"""
 
 
 def run_notebooks(
-    paths: Iterable[str | Path], out: str | Path, profile: str = "quick", *, in_place: bool = False, timeout: int | None = None
+    paths: Iterable[str | Path],
+    out: str | Path,
+    profile: str = "quick",
+    *,
+    in_place: bool = False,
+    timeout: int | None = None,
+    stored: bool = False,
 ) -> list[Result]:
     """Execute every notebook in a fresh kernel of this Python; write `out`/<name>.html and `out`/index.html.
 
     paths: notebook files or folders of them. profile: "quick" or "full". in_place: also write the outputs back into the
     notebooks, without anything that changes from run to run; a notebook that fails keeps the outputs it had.
-    timeout: seconds one cell may take. Raises FileNotFoundError if a path does not exist or there is no notebook.
+    timeout: seconds one cell may take. stored: execute nothing, make the pages from the outputs in the notebooks.
+    Raises FileNotFoundError if a path does not exist or there is no notebook.
     """
     if profile not in PROFILES:
         raise ValueError(f"The profile is {profile!r}; it must be one of {', '.join(PROFILES)}.")
@@ -53,12 +54,12 @@ def run_notebooks(
     limit = CELL_TIMEOUT[profile] if timeout is None else timeout
     results = []
     for path in notebooks:
-        result = run_notebook(path, folder, profile, limit, in_place)
+        result = run_notebook(path, folder, profile, limit, in_place, stored)
         results.append(result)
         print(f"{result.name:<34} {result.seconds / 60:5.1f} min  {result.summary()}", flush=True)
-        if result.error:
-            print(result.error, file=sys.stderr, flush=True)
-    write_atomically(folder / "index.html", pages.index(results, profile).encode())
+        for problem in [result.error] * bool(result.error) + result.about["unshown"][:5]:
+            print(problem, file=sys.stderr, flush=True)
+    pages.write(results, folder, profile)
     return results
 
 
@@ -74,19 +75,24 @@ def find_notebooks(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in_place: bool) -> Result:
+def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in_place: bool, stored: bool = False) -> Result:
     """Execute one notebook, write its page, and say what became of it. An error in a cell ends this notebook, not the run."""
     notebook = nbformat.read(path, as_version=4)
-    page = folder / f"{path.stem}.html"
     start = time.perf_counter()
-    error = execute(notebook, path, profile, timeout)
+    error = "" if stored else execute(notebook, path, profile, timeout)
+    seconds = 0.0 if stored else time.perf_counter() - start
     found = [fact for cell in notebook.cells for fact in facts(cell)]
-    result = Result(path.stem, page, time.perf_counter() - start, found, error)
     make_reproducible(notebook)
-    write_atomically(page, as_page(notebook, path.stem).encode())
+    source = Path(os.path.relpath(path, folder)).as_posix()
+    html = as_page(notebook, path.stem, error, source, str(path.parent))
+    card = about(notebook, html) | {"source": source, "figure": False}
+    if shown := figure(notebook):
+        write_atomically(folder / f"{path.stem}.png", shown[0])
+        card |= {"figure": True, "alt": shown[1]}
+    write_atomically(folder / f"{path.stem}.html", html.encode())
     if in_place and not error:
         write_atomically(path, (nbformat.writes(notebook) + "\n").encode())
-    return result
+    return Result(path.stem, folder / f"{path.stem}.html", seconds, found, error, card)
 
 
 def execute(notebook: NotebookNode, path: Path, profile: str, timeout: int | None) -> str:
@@ -157,12 +163,6 @@ def make_reproducible(notebook: NotebookNode) -> None:
             cell.metadata.pop(key, None)
 
 
-def as_page(notebook: NotebookNode, name: str) -> str:
-    """An executed notebook as a web page: pictures keep their alternative text, links to other notebooks lead to their pages."""
-    page = HTMLExporter(raw_template=PAGE).from_notebook_node(notebook, {"metadata": {"name": name}})[0]
-    return re.sub(r'(<a href="[\w-]+)\.ipynb(?=["#])', r"\1.html", page)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, or 1 if a cell failed, or 2 if there was nothing to run."""
     parser = argparse.ArgumentParser(prog="python -m latentlab.publish.runner", description=__doc__)
@@ -171,10 +171,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--profile", choices=PROFILES, help="default: LATENTLAB_PROFILE, else quick")
     parser.add_argument("--in-place", action="store_true", help="also refresh the outputs stored in the notebooks")
     parser.add_argument("--timeout", type=int, help="seconds one cell may take (default: 600 in quick, no limit in full)")
+    parser.add_argument("--stored", action="store_true", help="execute nothing: pages from the outputs that are stored")
     options = parser.parse_args(arguments)
     try:
         profile = options.profile or profile_from_environment()
-        results = run_notebooks(options.paths, options.out, profile, in_place=options.in_place, timeout=options.timeout)
+        given = {"in_place": options.in_place, "timeout": options.timeout, "stored": options.stored}
+        results = run_notebooks(options.paths, options.out, profile, **given)
     except (FileNotFoundError, ValueError, nbformat.ValidationError) as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -34,8 +34,9 @@ def _unit(g, *shape):
 
 
 def _groups(g):
-    centres = torch.eye(3, dtype=torch.float64)[:, None]
-    spread = 0.15 + 0.5 * torch.rand((), generator=g)
+    """One wide group far from two narrow ones: perfect about as often as not, and mostly without condition (ii)."""
+    centres = torch.tensor([[1, 0, 0], [0, 1, 0.3], [0, 1, -0.3]], dtype=torch.float64)[:, None]
+    spread = (0.3 + 1.2 * torch.rand((), generator=g)) * torch.tensor([0.4, 0.1, 0.1])[:, None, None]
     return (F.normalize(centres + spread * torch.randn(3, 4, 3, generator=g, dtype=torch.float64), dim=-1),)
 
 

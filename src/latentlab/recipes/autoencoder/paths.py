@@ -1,121 +1,63 @@
 """Paths between two encoded images: the frames a decoder makes of them, and their measures."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from latentlab.data import Dataset, to_float
-from latentlab.evaluation.interpolation import (
-    cross_fade,
-    distance_to,
-    distance_to_cross_fade,
-    linear_path,
-    progress,
-    sharpness,
-    smoothness,
-    spherical_path,
-    transition_width,
-)
+from latentlab.evaluation.interpolation import cross_fade, linear_path, progress, sharpness, smoothness, transition_width
+from latentlab.models import Autoencoder
 
-from .sweep import Run, codes, reconstruct
+from .sweep import codes
 from .transfer import recognise
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of test images of different classes: indices (p,) of the starts and of the ends."""
-
-    start: Tensor
-    end: Tensor
-
-
-def draw_pairs(test: Dataset, count: int, seed: int = 0) -> Pairs:
-    """`count` random pairs of images of different classes. Raises ValueError if there is only one class."""
+def draw_pairs(test: Dataset, count: int, seed: int = 0) -> Tensor:
+    """Indices (2, count) of random pairs of images of different classes. Raises ValueError if there is only one class."""
     if len(test.labels.unique()) < 2:
         raise ValueError(f"{test.name} ({test.split}) has one class only: there is no pair of different digits.")
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(test), (8 * count + 64, 2), generator=generator)  # (many, 2)
-    kept = drawn[test.labels[drawn[:, 0]] != test.labels[drawn[:, 1]]][:count]  # (count, 2)
-    return Pairs(kept[:, 0], kept[:, 1])
+    drawn = torch.randint(len(test), (2, 8 * count + 64), generator=torch.Generator().manual_seed(seed))  # (2, many)
+    return drawn[:, test.labels[drawn[0]] != test.labels[drawn[1]]][:, :count]
 
 
-def first_of_class(test: Dataset, digits: tuple[int, int]) -> Pairs:
-    """The first test image of each of the two classes, as one pair."""
-    at = [torch.nonzero(test.labels == digit)[0] for digit in digits]
-    return Pairs(*at)
+def first_of_class(test: Dataset, first: int, last: int) -> Tensor:
+    """Indices (2, 1) of the first test image of each of two classes."""
+    return torch.stack([torch.nonzero(test.labels == digit)[0] for digit in (first, last)])
 
 
 @torch.no_grad()
-def decode_path(run: Run, images: Tensor, pairs: Pairs, *, steps: int = 21, spherical: bool = False) -> Tensor:
-    """Frames (p, steps, c, h, w) in [0, 1] along the straight lines, or the arcs around the mean code, between codes."""
-    z = codes(run, images)  # (n, d)
-    z0, z1 = z[pairs.start], z[pairs.end]  # (p, d)
-    path = spherical_path(z0, z1, steps, centre=z.mean(0)) if spherical else linear_path(z0, z1, steps)  # (p, steps, d)
-    frames = torch.cat([run.network.decode(part) for part in path.flatten(0, 1).split(1000)])  # (p·steps, c, h, w)
-    return frames.unflatten(0, path.shape[:2])
+def walk(network: Autoencoder, test: Dataset, pairs: Tensor, steps: int = 21) -> Tensor:
+    """Frames (p, steps, c, h, w) in [0, 1], decoded along the straight lines between the codes of pairs (2, p)."""
+    path = linear_path(*(codes(network, test.images[ends]) for ends in pairs), steps)  # (p, steps, d)
+    return torch.cat([network.decode(part) for part in path.flatten(0, 1).split(1000)]).unflatten(0, path.shape[:2])
 
 
-def measure_path(
-    frames: Tensor, originals: Tensor, labels: tuple[Tensor, Tensor], judge: nn.Module, data: Tensor
-) -> dict[str, float]:
-    """What paths are like, as means over the pairs.
+def fade(test: Dataset, pairs: Tensor, steps: int = 21) -> Tensor:
+    """The path without a model, picture faded into picture: frames (p, steps, c, h, w) in [0, 1]."""
+    return cross_fade(*(to_float(test.images[ends]) for ends in pairs), steps)
 
-    frames (p, steps, c, h, w); originals (2, p, c, h, w) of their ends; labels of both ends (p,); a classifier; data
-    (m, c, h, w) to be near to. All images are floats in [0, 1].
-    "sharpness" at the middle and "sharpness of the ends", both over the originals' at the ends; "pixel width" and
-    "class width" of the transition; "distance to data" and "distance to cross-fade" of the
-    middle; its "smoothness" of the middle; "ends recognised" as their classes.
+
+def measure_paths(frames: Tensor, test: Dataset, pairs: Tensor, judge: nn.Module) -> dict[str, float]:
+    """What paths (p, steps, c, h, w) between the test images of pairs (2, p) are like, as means over the pairs.
+
+    "sharpness" of the middle and "sharpness of the ends", both over the originals'; "smoothness" of the middle; "pixel width" and
+    "class width": the share of the path between 25 % and 75 % of the change, in pixels, and in the judge's opinion where it
+    recognises both ends; "ends recognised": where it does.
     """
-    middle = frames[:, frames.shape[1] // 2]  # (p, c, h, w)
-    ends = torch.cat([frames[:, 0], frames[:, -1]])  # (2p, c, h, w)
-    sharp = sharpness(originals).mean()
+    middle, ends = frames[:, frames.shape[1] // 2], frames[:, [0, -1]]  # (p, c, h, w), (p, 2, c, h, w)
+    sharp = sharpness(to_float(test.images[pairs])).mean()
+    first, last = test.labels[pairs]  # (p,) each
     chances = recognise(judge, frames.flatten(0, 1)).unflatten(0, frames.shape[:2])  # (p, steps, classes)
-    said = chances.argmax(-1)  # (p, steps)
-    right = (said[:, 0] == labels[0]) & (said[:, -1] == labels[1])  # (p,)
+    right = (chances[:, 0].argmax(1) == first) & (chances[:, -1].argmax(1) == last)  # (p,)
+    # how far the judge has gone over from the first class to the last: p(last) / (p(first) + p(last))
     rows = torch.arange(len(frames))
-    # how far the classifier has gone over from the first class to the last: p(last) / (p(first) + p(last))
-    first, last = (chances[rows, :, label] for label in labels)  # (p, steps)
-    over = (last / (first + last).clamp_min(1e-9))[right]
-    crossing = (over[:, 0] < 0.25) & (over[:, -1] >= 0.75)
+    of_first, of_last = chances[rows, :, first], chances[rows, :, last]  # (p, steps)
+    over = (of_last / (of_first + of_last).clamp_min(1e-9))[right]
+    crossing = over[(over[:, 0] < 0.25) & (over[:, -1] >= 0.75)]
     return {
         "sharpness": float(sharpness(middle).mean() / sharp),
         "sharpness of the ends": float(sharpness(ends).mean() / sharp),
-        "pixel width": float(transition_width(progress(frames)).mean()),
-        "class width": float(transition_width(over[crossing]).mean()) if crossing.any() else 1.0,
-        "distance to data": float(distance_to(middle, data).mean()),
-        "distance to cross-fade": float(distance_to_cross_fade(frames)[:, frames.shape[1] // 2].mean()),
         "smoothness": float(smoothness(middle).mean()),
+        "pixel width": float(transition_width(progress(frames)).mean()),
+        "class width": float(transition_width(crossing).mean()) if len(crossing) else 1.0,
         "ends recognised": float(right.float().mean()),
     }
-
-
-def measure_run(
-    run: Run, test: Dataset, pairs: Pairs, judge: nn.Module, data: Tensor, *, spherical: bool = False
-) -> dict[str, float]:
-    """`measure_path` of one autoencoder on pairs of test images; data: float images to be near to."""
-    frames = decode_path(run, test.images, pairs, spherical=spherical)
-    originals = torch.stack([to_float(test.images[pairs.start]), to_float(test.images[pairs.end])])  # (2, p, c, h, w)
-    return measure_path(frames, originals, (test.labels[pairs.start], test.labels[pairs.end]), judge, data)
-
-
-def measure_fade(test: Dataset, pairs: Pairs, judge: nn.Module, data: Tensor) -> dict[str, float]:
-    """The same for the path without a model: the cross-fade of the originals."""
-    frames = cross_fade_of(test, pairs)
-    labels = test.labels[pairs.start], test.labels[pairs.end]
-    return measure_path(frames, frames[:, [0, -1]].transpose(0, 1), labels, judge, data)
-
-
-def cross_fade_of(test: Dataset, pairs: Pairs, steps: int = 21) -> Tensor:
-    """The path without a model between test images: frames (p, steps, c, h, w) in [0, 1]."""
-    return cross_fade(to_float(test.images[pairs.start]), to_float(test.images[pairs.end]), steps)
-
-
-def recognised_as(run: Run | None, test: Dataset, judge: nn.Module, digits: tuple[int, ...]) -> list[float]:
-    """Share of each class's test images that the judge recognises after reconstruction; without a run, of originals."""
-    shares = []
-    for digit in digits:
-        images = to_float(test.images[test.labels == digit])
-        seen = images if run is None else reconstruct(run, images)
-        shares.append(float((recognise(judge, seen).argmax(1) == digit).float().mean()))
-    return shares

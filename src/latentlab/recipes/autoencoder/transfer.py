@@ -1,7 +1,8 @@
 """What a pre-trained encoder is worth with few labels: frozen, fine-tuned, from scratch, or the head first and then all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -9,37 +10,47 @@ from torch.nn import functional as F
 
 from latentlab.data import Dataset, to_float
 from latentlab.evaluation import knn_accuracy
-from latentlab.losses import reconstruction_error
 from latentlab.models import Autoencoder
+from latentlab.recipes.contract import Run
+from latentlab.recipes.represent import pixels, represent
 from latentlab.training import Budget, fit
-from latentlab.training.loop import generator_for
 from latentlab.training.many import in_parallel
 
-from ..represent import pixels, represent
-from .sweep import Model, build, splits
+from . import sweep
 
 REGIMES = ("frozen", "fine-tuned", "from scratch", "head first")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides the comparison but the pre-trained encoder."""
+    """Everything that decides one classifier but its seed; then what a comparison varies."""
 
     data: str = "digits"
-    counts: tuple[int, ...] = (20, 200, 1400)  # labels
-    seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = 150  # of every training, whatever the number of labels
-    checks: int = 10  # how often the test accuracy is taken on the way
-    check_images: int = 360  # on the first so many test images; the last accuracy is on all
-    rates: tuple[float, ...] = (3e-3,)  # learning rates; with more than one, the best on held-out images is taken for each regime
+    regime: str = "frozen"
+    labels: int = 100
+    steps: int = 100  # of every training, whatever the number of labels
+    rate: float = 3e-3
+    batch: int = 64  # or all labelled images, if there are fewer
+    checks: int = 5  # how often the test accuracy is taken on the way
+    classes: int = 10
+    pretraining: sweep.Settings = field(default_factory=sweep.Settings)
+    counts: tuple[int, ...] = (20, 1400)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    rates: tuple[float, ...] = (3e-3,)  # with more than one, the best on held-out images is taken for each regime and count
     held_out: int = 0  # labelled images for that choice
-    batch: int = 64
-    early_steps: int = 40  # how long the first moments of fine-tuning are watched
+
+    def budget(self, labelled: int, share: float = 1.0) -> Budget:
+        """`share` of the steps on so many images."""
+        batch = min(self.batch, labelled)
+        epochs = self.steps * share / (labelled // batch)
+        form = {"weight_decay": 0.0, "precision": "float32", "test_every": epochs / max(1, round(self.checks * share))}
+        return Budget(epochs=epochs, batch=batch, learning_rate=self.rate, **form)
 
 
 _MNIST = Settings(
-    data="mnist", counts=(20, 100, 500, 2000, 5000, 20000), steps=1000, check_images=2000, rates=(1e-3, 3e-3), held_out=2000
-)
+    data="mnist", steps=1000, checks=4, pretraining=sweep.PRESETS["cpu"], counts=(20, 100, 500, 20000),
+    rates=(1e-3, 3e-3), held_out=2000,
+)  # fmt: skip
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
 
 
@@ -57,209 +68,156 @@ class Classifier(nn.Module):
         return self.head(self.encoder(images))  # (b, dim) → (b, classes)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One training: test accuracy at the end and on the way, and what became of the encoder. Accuracies in [0, 1]."""
-
-    regime: str
-    labels: int
-    seed: int
-    accuracy: float
-    course: tuple[float, ...]  # test accuracy at each check
-    train_loss: float  # cross-entropy over the last tenth of the steps
-    first_gradient: float  # norm of the gradient of the first convolution over that of the last layer, at the first steps
-    probe: float  # accuracy of 10 neighbours on the encoder's codes, which no label of the training set has fitted
-    rate: float  # the learning rate taken
-
-
 class ClassifierTask:
-    """Cross-entropy on `labelled` images, drawn so often that one epoch of the loop is the time between two checks.
+    """Cross-entropy on labelled images; of a frozen encoder the codes are computed once. Raises ValueError without labels."""
 
-    They come in shuffled rounds, so that every label is seen equally often. A frozen encoder's codes are computed once.
-    Raises ValueError without labels.
-    """
-
-    def __init__(self, network: Classifier, labelled: Dataset, test: Dataset, settings: Settings, *, frozen: bool, seed: int):
-        if len(labelled) == 0:
-            raise ValueError("There are no labelled images to learn from: give at least one per class.")
-        self.network, self.frozen = network, frozen
-        self.module = network.head if frozen else network
-        self.images, self.labels, self.test = labelled.images, labelled.labels, test.first(min(len(test), settings.check_images))
-        self.samples = max(1, settings.steps // max(1, settings.checks)) * settings.batch
-        rounds = -(-settings.steps * settings.batch // len(labelled))
-        orders = [torch.randperm(len(labelled), generator=generator_for(seed, 7, r)) for r in range(rounds)]
-        self.order, self.drawn = torch.cat(orders), 0
-        if frozen:
-            self.codes, self.test_codes = (
-                represent(network.encoder, images, precision="float32") for images in (self.images, self.test.images)
-            )
+    def __init__(self, network: Classifier, labelled: Dataset, test: Dataset, *, frozen: bool, device: str = "cpu"):
+        if len(labelled) < 2:
+            raise ValueError("There are no labelled images to learn from: give at least two.")
+        self.module, self.samples = network.head if frozen else network, len(labelled)
+        read = (lambda x: represent(network.encoder, x, precision="float32")) if frozen else to_float
+        self.inputs, self.test_inputs = (read(part.images).to(device) for part in (labelled, test))  # codes or images
+        self.labels, self.test_labels = labelled.labels.to(device), test.labels.to(device)  # (n,), (m,)
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        picked = self.order[torch.arange(self.drawn, self.drawn + len(indices)) % len(self.order)]  # (b,)
-        self.drawn += len(indices)
-        logits = self.network.head(self.codes[picked]) if self.frozen else self.network(to_float(self.images[picked]))
-        return {"loss": F.cross_entropy(logits, self.labels[picked])}
+        at = indices.to(self.labels.device)
+        return {"loss": F.cross_entropy(self.module(self.inputs[at]), self.labels[at])}
 
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
-        logits = self.network.head(self.test_codes) if self.frozen else _logits(self.network, self.test.images)
-        return {"accuracy": (logits.argmax(1) == self.test.labels).float().mean()}
+        said = torch.cat([self.module(part).argmax(1) for part in self.test_inputs.split(1000)])
+        return {"accuracy": (said == self.test_labels).float().mean()}
+
+
+def build(settings: Settings, shape: tuple[int, int, int], seed: int, pretrained: Autoencoder | None = None) -> Classifier:
+    """A fresh head on a copy of the pre-trained encoder, or on a fresh one; the global generator stays as it was.
+
+    Raises ValueError for a regime that does not exist.
+    """
+    if settings.regime not in REGIMES:
+        raise ValueError(f"There is no regime {settings.regime!r}; choose {', '.join(REGIMES)}.")
+    encoder = sweep.build(settings.pretraining, shape, 1000 + seed).encoder
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Classifier(encoder, settings.classes)
+    if pretrained is not None and settings.regime != "from scratch":
+        encoder.load_state_dict(pretrained.encoder.state_dict())
+    return network
 
 
 def train_classifier(
-    regime: str, labelled: Dataset, test: Dataset, pretrained: Autoencoder, settings: Settings, *, rate: float, seed: int = 0
-) -> tuple[Classifier, list[float], list[float]]:
-    """A classifier trained in one of the REGIMES; returns it with the losses of its batches and its accuracy at each check.
+    settings: Settings, labelled: Dataset, test: Dataset, pretrained: Autoencoder | None, *, seed: int = 0, device: str = "cpu",
+    folder: Path | str | None = None, resume: bool = False, show: bool = False,
+) -> Run:  # fmt: skip
+    """A classifier trained on `labelled`. "frozen": only the head learns. "fine-tuned": all, from the pre-trained encoder.
 
-    "frozen": only the head learns. "fine-tuned": all parameters, from the pre-trained encoder. "from scratch": all, from fresh
-    weights. "head first": the head alone for the first half of the steps, then all.
-    Raises ValueError for another regime or an empty set of labels.
+    "from scratch": all, from fresh weights. "head first": the head alone for half of the steps, then all. The history is the last
+    stage's. Raises ValueError for another regime or without labels.
     """
-    if regime not in REGIMES:
-        raise ValueError(f"There is no regime {regime!r}; choose {', '.join(REGIMES)}.")
-    network = _classifier(regime, pretrained, len(labelled.classes), seed)
-    half = replace(settings, steps=settings.steps // 2, checks=max(1, settings.checks // 2))
-    stages = {"frozen": [(True, settings)], "head first": [(True, half), (False, half)]}.get(regime, [(False, settings)])
-    losses, course = [], []
-    for number, (frozen, part) in enumerate(stages):
-        task = ClassifierTask(network, labelled, test, part, frozen=frozen, seed=100 * seed + number)
-        history = fit(task, _budget(part, rate), seed=seed, show=False)
-        losses += history.batches["loss"]
-        course += history.epochs["accuracy"]
-    return network.eval(), losses, course
+    network = build(settings, labelled.images.shape[1:], seed, pretrained)
+    same = {"seed": seed, "device": device, "show": show, "title": f"classifier, {settings.regime}"}
+    frozen, share = settings.regime == "frozen", 1.0
+    if settings.regime == "head first":
+        share = 0.5
+        if not resume:  # a checkpoint of the second half has it inside
+            first = ClassifierTask(network, labelled, test, frozen=True, device=device)
+            fit(first, settings.budget(len(labelled), share), **same)
+    task = ClassifierTask(network, labelled, test, frozen=frozen, device=device)
+    history = fit(task, settings.budget(len(labelled), share), folder=folder, resume=resume, **same)
+    return Run(network.cpu().eval(), history, settings, seed)
+
+
+def run(
+    settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu",
+    folder: Path | str | None = None, resume: bool = False, show: bool = True,
+) -> Run:  # fmt: skip
+    """Pre-train an autoencoder on all training images without labels, then train a classifier on `settings.labels` of them."""
+    before, pretrained = None if folder is None else Path(folder) / "pretraining", None
+    if settings.regime != "from scratch":
+        begun = before is not None and (before / "checkpoint.pt").exists()
+        where = {"seed": seed, "device": device, "folder": before, "resume": begun, "show": show}
+        pretrained = sweep.run(settings.pretraining, train=train, test=test, **where).network
+    where = {"seed": seed, "device": device, "folder": folder, "resume": resume, "show": show}
+    return train_classifier(settings, labelled_subset(settings, train, seed), test, pretrained, **where)
+
+
+def scores(network: Classifier, settings: Settings, train: Dataset, test: Dataset) -> dict[str, float]:
+    """Accuracy on the test set, and that of ten nearest neighbours among the encoder's codes."""
+    return {"accuracy": accuracy(network.cpu(), test), "10 neighbours among codes": neighbours_of(network.encoder, train, test)}
 
 
 def compare(
-    pretrained: Autoencoder, settings: Settings, *, show: bool = True, regimes: Sequence[str] = REGIMES
-) -> list[Outcome]:
+    settings: Settings, pretrained: Autoencoder, train: Dataset, test: Dataset, *, show: bool = True,
+    regimes: Sequence[str] = REGIMES,
+) -> list[dict]:  # fmt: skip
     """Every regime with every number of labels and every seed, several at a time. A seed draws the labels and the head."""
-    jobs = [
-        (regime, count, seed, pretrained, settings)
-        for count in sorted(settings.counts, reverse=True)
-        for seed in settings.seeds
-        for regime in regimes
-    ]
-    return in_parallel(_outcome, jobs, title=f"{len(jobs)} classifiers", show=show)
+    cells = [replace(settings, regime=r, labels=n) for n in sorted(settings.counts, reverse=True) for r in regimes]
+    cells = in_parallel(best_rate, [(cell, pretrained, train) for cell in cells], title="learning rates", show=show)
+    jobs = [(cell, seed, pretrained, train, test) for cell in cells for seed in settings.seeds]
+    return in_parallel(outcome, jobs, title=f"{len(jobs)} classifiers", show=show)
 
 
-def first_moments(
-    pretrained: Autoencoder, settings: Settings, count: int, seed: int = 0, every: int = 5
-) -> dict[str, list[float]]:
-    """The first steps of fine-tuning, watched: what a still ignorant head does to the encoder. Lists of one value per check.
+def outcome(settings: Settings, seed: int, pretrained: Autoencoder, train: Dataset, test: Dataset) -> dict:
+    """One training in numbers: accuracy at the end and at each check, how well it fits, and what became of the encoder.
 
-    "steps" of the training, "reconstruction" error through the decoder as it was, accuracy of 10 "neighbours" among the codes.
+    "first gradient" is the gradient's norm at the first convolution over that at the last layer, before the first step;
+    "neighbours" the accuracy of ten neighbours among the trained encoder's codes.
     """
-    (train, test), known = splits(settings.data), labelled_subset(settings, count, seed)
-    base, some = train.first(min(len(train), 2000)), test.first(min(len(test), 1000))
-    network = _classifier("fine-tuned", pretrained, len(known.classes), seed)
-    seen: dict[str, list[float]] = {"steps": [], "reconstruction": [], "neighbours": []}
-
-    def look(seconds: float = 0.0) -> None:
-        codes = represent(network.encoder, some.images, precision="float32")
-        with torch.no_grad():
-            error = reconstruction_error(pretrained.decode(codes), to_float(some.images))
-        seen["steps"].append(every * len(seen["steps"]))
-        seen["reconstruction"].append(float(error))
-        seen["neighbours"].append(_neighbours(network.encoder, base, some))
-
-    look()
-    # the rate is that of the whole training's beginning, held up by a schedule as long as the training
-    watched = replace(settings, checks=settings.steps // every, check_images=1)
-    task = ClassifierTask(network, known, test, watched, frozen=False, seed=seed)
-    budget = replace(_budget(watched, max(settings.rates)), epochs=settings.early_steps / every, warmup=0.0)
-    fit(task, budget, seed=seed, show=False, after_epoch=look)
-    return seen
+    labelled = labelled_subset(settings, train, seed)
+    done = train_classifier(settings, labelled, test, pretrained, seed=seed)
+    losses, checks = done.history.batches["loss"], done.history.epochs["accuracy"]
+    tail = losses[-max(1, len(losses) // 10) :]
+    return {
+        "regime": settings.regime, "labels": settings.labels, "seed": seed, "rate": settings.rate,
+        "accuracy": checks[-1], "checks": checks, "train loss": sum(tail) / len(tail),
+        "first gradient": gradient_ratio(build(settings, train.images.shape[1:], seed, pretrained), labelled),
+        "neighbours": neighbours_of(done.network.encoder, train, test),
+    }  # fmt: skip
 
 
-def judge(settings: Settings, *, count: int | None = None, seed: int = 0) -> Classifier:
-    """A classifier trained from scratch on originals (default: all there are): it tells whether a made-up image is recognised."""
-    train, test = splits(settings.data)
-    labelled = train if count is None else labelled_subset(settings, count, seed)
-    blank = build(Model(32, seed=seed), train.images.shape[1], train.images.shape[2])
-    longer = replace(settings, steps=2 * settings.steps, checks=1)
-    return train_classifier("from scratch", labelled, test, blank, longer, rate=max(settings.rates), seed=seed)[0]
+def best_rate(settings: Settings, pretrained: Autoencoder, train: Dataset) -> Settings:
+    """The settings with the rate that is best on held-out images, tried with half of the steps and a seed of its own."""
+    if len(settings.rates) == 1:
+        return replace(settings, rate=settings.rates[0])
+    held, known = train.holdout(settings.held_out, seed=0)[1], labelled_subset(settings, train, 99)
+    offered = [replace(settings, rate=rate, steps=settings.steps // 2, checks=1) for rate in settings.rates]
+    found = [train_classifier(one, known, held, pretrained, seed=99).history.epochs["accuracy"][-1] for one in offered]
+    return replace(settings, rate=settings.rates[found.index(max(found))])
+
+
+def labelled_subset(settings: Settings, train: Dataset, seed: int) -> Dataset:
+    """`settings.labels` training images with equal class shares, drawn by the seed from those that are not held out."""
+    if settings.labels < 2:
+        raise ValueError(f"{settings.labels} labelled images: there is nothing to learn from. Choose at least one per class.")
+    rest = train.holdout(settings.held_out, seed=0)[0] if settings.held_out else train
+    return rest.sample(settings.labels, seed=1 + seed)
+
+
+def judge(settings: Settings, train: Dataset, test: Dataset, seed: int = 0) -> Classifier:
+    """A classifier trained from scratch on all originals: it tells whether a made-up image is recognised."""
+    longer = replace(settings, regime="from scratch", steps=2 * settings.steps, checks=1)
+    return train_classifier(longer, train, test, None, seed=seed).network
 
 
 def accuracy(classifier: Classifier, test: Dataset) -> float:
     """Share of the test images that it names rightly."""
-    return float((_logits(classifier, test.images).argmax(1) == test.labels).float().mean())
+    return float((recognise(classifier, to_float(test.images)).argmax(1) == test.labels).float().mean())
 
 
+@torch.no_grad()
 def recognise(classifier: Classifier, images: Tensor) -> Tensor:
     """Class probabilities of float images in [0, 1]; (n, c, h, w) → (n, classes)."""
-    with torch.no_grad():
-        return torch.cat([classifier(part).softmax(1) for part in images.split(1000)])
+    return torch.cat([classifier(part).softmax(1) for part in images.split(1000)])
 
 
-def neighbours_of(encoder: nn.Module | None, settings: Settings) -> float:
-    """Accuracy of ten nearest neighbours among an encoder's codes, or, without one, among raw pixels."""
-    train, test = splits(settings.data)
-    return _neighbours(encoder, train.first(min(len(train), 5000)), test.first(min(len(test), 2000)))
+def neighbours_of(encoder: nn.Module | None, train: Dataset, test: Dataset) -> float:
+    """Accuracy of ten nearest neighbours among an encoder's codes, or, without one, among raw pixels; at most 5,000 of 2,000."""
+    parts = train.first(min(len(train), 5000)), test.first(min(len(test), 2000))
+    y, y_test = (pixels(p.images) if encoder is None else represent(encoder, p.images, precision="float32") for p in parts)
+    return knn_accuracy(y, parts[0].labels, y_test, parts[1].labels, k=10, metric="euclidean")
 
 
-def labelled_subset(settings: Settings, count: int, seed: int) -> Dataset:
-    """`count` training images with equal class shares, drawn by the seed from those that are not held out."""
-    if count < 1:
-        raise ValueError(f"{count} labelled images: there is nothing to learn from. Choose at least one per class.")
-    train = splits(settings.data)[0]
-    rest = train.holdout(settings.held_out, seed=0)[0] if settings.held_out else train
-    return rest.sample(count, seed=1 + seed)
-
-
-def _outcome(regime: str, count: int, seed: int, pretrained: Autoencoder, settings: Settings) -> Outcome:
-    (train, test), labelled = splits(settings.data), labelled_subset(settings, count, seed)
-    rate = _best_rate(regime, labelled, count, pretrained, settings)
-    network, losses, course = train_classifier(regime, labelled, test, pretrained, settings, rate=rate, seed=seed)
-    tail = losses[-max(1, len(losses) // 10) :]
-    ratio = _gradient_ratio(_classifier(regime, pretrained, len(train.classes), seed), labelled)
-    return Outcome(
-        regime, count, seed, accuracy(network, test), tuple(course), sum(tail) / len(tail), ratio,
-        neighbours_of(network.encoder, settings), rate,
-    )  # fmt: skip
-
-
-def _best_rate(regime: str, labelled: Dataset, count: int, pretrained: Autoencoder, settings: Settings) -> float:
-    """The learning rate with the best accuracy on held-out images, chosen with half the steps and a seed of its own."""
-    if len(settings.rates) == 1:
-        return settings.rates[0]
-    held = splits(settings.data)[0].holdout(settings.held_out, seed=0)[1]
-    short = replace(settings, steps=settings.steps // 2, checks=1, check_images=len(held))
-    scores = [train_classifier(regime, labelled, held, pretrained, short, rate=r, seed=99)[2][-1] for r in settings.rates]
-    return settings.rates[scores.index(max(scores))]
-
-
-def _classifier(regime: str, pretrained: Autoencoder, classes: int, seed: int) -> Classifier:
-    """A fresh head on a copy of the pre-trained encoder, or on a fresh one; the global generator stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1000 + seed)
-        channels, size, _ = pretrained.shape
-        form = {"depth": pretrained.depth, "activation": pretrained.activation}
-        fresh = Autoencoder(pretrained.dim, channels=channels, size=size, **form)
-        network = Classifier(fresh.encoder, classes)
-    if regime != "from scratch":
-        network.encoder.load_state_dict(pretrained.encoder.state_dict())
-    return network
-
-
-def _gradient_ratio(network: Classifier, labelled: Dataset) -> float:
-    """Norm of the loss's gradient at the first convolution, over that at the head's last layer, before the first step."""
+def gradient_ratio(network: Classifier, labelled: Dataset) -> float:
+    """Norm of the loss's gradient at the first convolution, over that at the head's last layer."""
     some = labelled.first(min(len(labelled), 256))
     F.cross_entropy(network(to_float(some.images)), some.labels).backward()
     return float(network.encoder[0].weight.grad.norm() / network.head[-1].weight.grad.norm())
-
-
-def _neighbours(encoder: nn.Module | None, base: Dataset, test: Dataset) -> float:
-    first, second = (
-        pixels(part.images) if encoder is None else represent(encoder, part.images, precision="float32") for part in (base, test)
-    )
-    return knn_accuracy(first, base.labels, second, test.labels, k=10, metric="euclidean")
-
-
-def _logits(network: Classifier, images: Tensor) -> Tensor:
-    with torch.no_grad():
-        return torch.cat([network(to_float(part)) for part in images.split(1000)])
-
-
-def _budget(settings: Settings, rate: float) -> Budget:
-    return Budget(
-        epochs=settings.checks, batch=settings.batch, learning_rate=rate, weight_decay=0.0, precision="float32", warmup=0.05
-    )

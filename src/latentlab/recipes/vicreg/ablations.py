@@ -3,13 +3,18 @@
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from sklearn.linear_model import Ridge
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from latentlab.data import Dataset
-from latentlab.evaluation import neighbours
+from latentlab.evaluation import effective_rank, linear_probe, neighbours
 from latentlab.losses import VICRegWeights
+from latentlab.losses import vicreg as vicreg_loss
+from latentlab.training import Budget
 from latentlab.training.loop import generator_for
 
+from ..represent import represent
 from . import pretraining as vicreg
 
 PARTNERS = ("same", "neighbour", "random", "class")
@@ -21,6 +26,7 @@ TOP = 3  # partners an image has; one of them is drawn in every step
 class Variant:
     """What differs from plain VICReg."""
 
+    words: str
     augment: bool = True  # False: the views are the images themselves
     partner: str = "same"  # whose second view: the image's own, a neighbour's, a random image's, one of the same class
     variance: float = 25.0  # μ, the weight of the variance term
@@ -29,24 +35,26 @@ class Variant:
 
 
 VARIANTS: dict[str, Variant] = {
-    "vicreg": Variant(),
-    "no-variance": Variant(variance=0.0),
-    "ngn": Variant(augment=False, partner="neighbour"),  # the coursework's "no generated neighbours"
-    "no-covariance": Variant(covariance=0.0, control=True),
-    "augmented-neighbour": Variant(partner="neighbour", control=True),
-    "image-itself": Variant(augment=False, control=True),
-    "random-partner": Variant(augment=False, partner="random", control=True),
-    "class-partner": Variant(augment=False, partner="class", control=True),  # an oracle: it looks at labels
+    "vicreg": Variant("VICReg"),
+    "no-variance": Variant("no variance term", variance=0.0),
+    "no-covariance": Variant("no covariance term", covariance=0.0, control=True),
+    "ngn": Variant("a neighbour, plain (NGN)", augment=False, partner="neighbour"),  # "no generated neighbours"
+    "augmented-neighbour": Variant("a neighbour, augmented", partner="neighbour", control=True),
+    "image-itself": Variant("the picture itself, plain", augment=False, control=True),
+    "random-partner": Variant("a random picture, plain", augment=False, partner="random", control=True),
+    # an oracle: it looks at labels
+    "class-partner": Variant("one of its class, plain", augment=False, partner="class", control=True),
 }
 
-# Smaller than the presets of `vicreg`, because an ablation trains many networks: a quarter of a minute each in "quick", one and a
-# half in "cpu". The budget is in epochs, so that a busy machine trains as much as an idle one.
-_quick, _cpu, _gpu = (vicreg.PRESETS[name] for name in ("quick", "cpu", "gpu"))
+# Smaller than the presets of `vicreg`, because an ablation trains many networks. The budget is in epochs, so that a busy machine
+# trains as much as an idle one.
 PRESETS: dict[str, vicreg.Settings] = {
-    "quick": replace(_quick, widths=(24, 64, 96, 128)),
-    "cpu": replace(_cpu, budget=replace(_cpu.budget, epochs=4, minutes=None)),
-    "gpu": _gpu,
+    "quick": vicreg.Settings(widths=(24, 64, 96, 128), budget=Budget(epochs=10, batch=128)),
+    "cpu": replace(vicreg.PRESETS["cpu"], budget=replace(vicreg.PRESETS["cpu"].budget, epochs=4, minutes=None)),
+    "gpu": vicreg.PRESETS["gpu"],
 }
+# On how many images a variant is read, and how large they are; in "quick" as large as the views that trained it.
+READ = {"quick": (2000, 1000, 20), "cpu": (50_000, 10_000, 32), "gpu": (50_000, 10_000, 32)}
 
 
 def _known(name: str, preset: str) -> None:
@@ -102,3 +110,63 @@ def same_class(labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
 def agreement(table: Tensor, labels: Tensor) -> float:
     """Share of partners that have the class of their image, in [0, 1]; table (n, k), labels (n,)."""
     return float((labels[table] == labels[:, None]).float().mean())
+
+
+def at_size(data: Dataset, side: int) -> Dataset:
+    """The same images, square with that side; (n, c, h, w) → (n, c, side, side) uint8."""
+    if data.images.shape[-1] == side:
+        return data
+    small = F.interpolate(data.images.float(), (side, side), mode="bilinear", antialias=True)  # (n, c, side, side)
+    return replace(data, images=small.round().clamp(0, 255).byte(), digest="")
+
+
+def reading_sets(train: Dataset, test: Dataset, preset: str, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """The images on which variants are read: a sample of the training set, and the first of the test set."""
+    known, unseen, side = READ[preset]
+    return at_size(train.sample(known, seed), side), at_size(test.first(unseen), side)
+
+
+def read(encoder: nn.Module, known: Dataset, unseen: Dataset) -> dict[str, float | Tensor]:
+    """What an encoder's representations are worth: "y" (n, d) of the known images, "y_test" (m, d) of the unseen ones.
+
+    Of these: the ten-epoch "probe" in percent, the effective "rank", and "near": how many of the three nearest share the class.
+    """
+    y, y_test = represent(encoder, known.images), represent(encoder, unseen.images)
+    probe = linear_probe(y, known.labels, y_test, unseen.labels).percent
+    found = {"y": y, "y_test": y_test, "probe": probe, "rank": effective_rank(y_test)}
+    return found | {"near": purity(y_test, unseen.labels)}
+
+
+def purity(y: Tensor, labels: Tensor, metric: str = "euclidean") -> float:
+    """Share of the three nearest other rows of y (n, d) that have the row's own label (n,), in percent."""
+    return 100 * agreement(neighbours(y, y, TOP, metric=metric, exclude_self=True)[1], labels)
+
+
+def linearly_told(y: Tensor, values: Tensor, y_other: Tensor, others: Tensor) -> float:
+    """Share of the variance of others (m, c) that a linear layer tells from y_other (m, d), fitted on y (n, d) and values (n, c).
+
+    Ridge regression on standardised coordinates; at most 1, and 0 for what the mean tells.
+    """
+    middle, width = y.mean(0), y.std(0).clamp_min(1e-6)
+    model = Ridge(alpha=1e-3 * len(y)).fit(((y - middle) / width).double().numpy(), values.double().numpy())
+    left = others.double() - torch.from_numpy(model.predict(((y_other - middle) / width).double().numpy()))  # (m, c)
+    return float(1 - left.square().sum() / (others - others.mean(0)).square().sum())
+
+
+def scale_pull(z1: Tensor, z2: Tensor, weights: VICRegWeights) -> Tensor:
+    """How the loss changes when a coordinate of z1, z2 (b, d) is stretched; (d,). Negative: the loss wants it wider.
+
+    The slope by t_j at 0 of the loss of z·exp(t): what each coordinate's spread is pushed to, whatever its direction.
+    """
+    t = torch.zeros(z1.shape[1], dtype=z1.dtype, requires_grad=True)
+    return torch.autograd.grad(vicreg_loss(z1 * t.exp(), z2 * t.exp(), weights)["loss"], t)[0]
+
+
+def whitener(y: Tensor, directions: int | None = None, least: float = 1e-4) -> Tensor:
+    """The matrix (d, kept) that gives the principal directions of y (n, d) one spread: the first few, or all above `least`.
+
+    `least` is a share of the widest direction's spread: what is narrower is rounding noise.
+    """
+    _, s, v = torch.linalg.svd(y - y.mean(0), full_matrices=False)
+    kept = min(directions or len(s), int((s > least * s[0]).sum()))
+    return v[:kept].T / s[:kept] * len(y) ** 0.5  # (d, kept)

@@ -9,23 +9,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from latentlab.augment import Views, colour, geometry
 from latentlab.data import to_float
-from latentlab.evaluation import neighbours as nearest
-from latentlab.evaluation.arrays import Array, as_features
 from latentlab.losses import VICRegWeights, vicreg
-from latentlab.losses.vicreg import covariance_matrix
 from latentlab.models.codes import CodeTable, Decoder
 from latentlab.training import Budget, History, fit
 
-from ..represent import pixels
-
 KINDS = {
-    "views": "two free codes per image, one for each view, under VICReg's loss",
-    "image": "one free code per image, which both branches of VICReg's loss get",
-    "graph": "one free code per image; VICReg's second branch gets the code of a neighbour",
+    "views": "two free codes per image, one for each view, under VICReg's loss: no picture enters",
     "decoder": "one code per image and one decoder for all; the decoded picture matches the image under every view",
+    "shared encoder": "the control: the same, but the codes come out of one linear layer that all images share",
     "decoder+spread": "the same with VICReg's variance and covariance terms on the codes",
 }
-DECODED = ("decoder", "decoder+spread")
 
 
 @dataclass(frozen=True)
@@ -33,18 +26,19 @@ class Settings:
     """Everything that decides a run of latent optimisation but its kind and its seed."""
 
     data: str = "shapes10"
-    images: int = 3000
+    images: int = 1000
+    side: int = 20  # the images are made so large
     dim: int = 128
-    views: Views = Views(16, scale=(0.8, 1.0), mix=1.0)  # for the decoder kinds: crop, flip, colour mixing only (all are linear)
-    width: int = 32  # of the decoder
-    neighbours: int = 5  # for the graph
+    views: Views = Views(16, scale=(0.8, 1.0), mix=1.0)  # for the decoder: crop, flip, colour mixing only (all are linear)
+    width: int = 16  # of the decoder
     weights: VICRegWeights = field(default_factory=VICRegWeights)
     error_weight: float = 100.0  # of the view error, a mean over pixels, beside VICReg's terms
     stride: float = 30.0  # codes move so many times faster than the decoder's weights
-    budget: Budget = field(default_factory=lambda: Budget(epochs=24, batch=256, learning_rate=2e-3, weight_decay=0.0))
+    budget: Budget = field(default_factory=lambda: Budget(epochs=24, batch=128, learning_rate=2e-3, weight_decay=0.0))
 
 
-_cifar = Settings(data="cifar10", images=10_000, views=Views(32, scale=(0.2, 1.0), mix=0.3), width=64)
+_cifar = Settings(data="cifar10", images=10_000, side=32, views=Views(32, scale=(0.2, 1.0), mix=0.3), width=64)
+_cifar = replace(_cifar, budget=replace(_cifar.budget, batch=256))
 PRESETS = {
     "quick": Settings(),
     "cpu": _cifar,
@@ -56,18 +50,10 @@ PRESETS = {
 class Codes:
     """The codes of n images and what made them."""
 
-    kind: str
-    codes: Tensor  # (n, dim); for "views" the mean of the two codes
+    codes: Tensor  # (n, dim); for "views" the mean of the two
     copies: Tensor  # (n, 1, dim), or (n, 2, dim) for "views"
     history: History
-    decoder: Decoder | None  # None for kinds without one
-    features: Tensor | None  # (n, f): in what the graph's neighbours are near; None for other kinds
-    settings: Settings
-    seed: int
-
-    @property
-    def seconds_per_step(self) -> float:
-        return self.history.seconds / max(1, self.history.steps)
+    decoder: Decoder | None = None  # None for "views"
 
 
 # ---- views that can be differentiated ------------------------------------------------------------------------------
@@ -102,48 +88,49 @@ def view_error(decoded: Tensor, images: Tensor, matrices: tuple[Tensor, ...]) ->
     return apply_views(decoded.float() - images, *matrices).square().mean()
 
 
+class SharedCodes(nn.Module):
+    """Codes of images (n, c, h, w) out of one linear layer, with the interface of `CodeTable`; rows (b,) → (b, 1, dim)."""
+
+    def __init__(self, images: Tensor, dim: int):
+        super().__init__()
+        self.register_buffer("x", to_float(images).flatten(1) - 0.5, persistent=False)  # (n, c·h·w)
+        self.layer = nn.Linear(self.x.shape[1], dim)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self.layer(self.x[rows])[:, None]  # (b, 1, dim)
+
+    def all(self) -> Tensor:
+        return self.layer(self.x).detach()[:, None]  # (n, 1, dim)
+
+
 # ---- what is optimised ---------------------------------------------------------------------------------------------
 
 
-class _Model(nn.Module):
-    def __init__(self, table: CodeTable, decoder: Decoder | None):
-        super().__init__()
-        self.table, self.decoder = table, decoder
-
-
 class PairTask:
-    """VICReg's loss on free codes: the kinds "views", "image" and "graph". No picture enters; `partners` does for "graph"."""
+    """VICReg's loss on free codes, two per image: no picture enters."""
 
-    def __init__(self, table: CodeTable, weights: VICRegWeights, partners: Tensor | None = None):
-        self.module, self.weights, self.partners = _Model(table, None), weights, partners
-        self.samples = len(table.weight)
+    def __init__(self, table: CodeTable, weights: VICRegWeights):
+        self.module, self.weights, self.samples = table, weights, len(table.weight)
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        table = self.module.table
-        rows = indices.to(table.weight.device)  # (b,)
-        codes = table(rows)  # (b, copies, dim)
-        first, second = codes[:, 0], codes[:, -1]  # (b, dim) each
-        if self.partners is not None:
-            choice = torch.randint(self.partners.shape[1], (len(rows),), generator=generator, device=rows.device)
-            second = table(self.partners[rows, choice])[:, 0]  # (b, dim)
+        first, second = self.module(indices.to(self.module.weight.device)).unbind(1)  # (b, dim) each
         return vicreg(first, second, self.weights)
 
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
-        everybody = torch.arange(self.samples)  # nothing is held out: the same terms on the whole table at once
-        return self.terms(everybody, generator)
+        return {}
 
 
 class DecoderTask:
     """One code per image; the decoded picture matches the image under random views. A frozen decoder is kept out of `module`."""
 
     def __init__(self, table: CodeTable, decoder: Decoder, images: Tensor, settings: Settings, *, spread: bool, frozen: bool):
-        self.module, self.decoder = _Model(table, None if frozen else decoder), decoder
-        self.images, self.samples = images, len(images)  # uint8
+        self.module = nn.ModuleDict({"table": table} if frozen else {"table": table, "decoder": decoder})
+        self.decoder, self.images, self.samples = decoder, images, len(images)  # images: uint8
         self.settings, self.spread = settings, spread
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         rows = indices.to(self.images.device)  # (b,)
-        z = self.module.table(rows)[:, 0]  # (b, dim)
+        z = self.module["table"](rows)[:, 0]  # (b, dim)
         x = to_float(self.images[rows])  # (b, c, h, w)
         decoded = self.decoder(z)  # (b, c, h, w)
         with torch.autocast(x.device.type, enabled=False):
@@ -163,85 +150,62 @@ def optimise(
     images: Tensor,
     settings: Settings = PRESETS["quick"],
     *,
-    features: Array | None = None,
+    decoder: Decoder | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
     show: bool = True,
 ) -> Codes:
     """Optimise one code per image (or per view) directly; images (n, c, h, w) uint8 → Codes.
 
-    kind  a key of KINDS      features (n, f)  in what the graph's neighbours are near; the pixels by default
-    "views" and "image" only count the images: their loss never looks at a picture.
-    Raises ValueError for an unknown kind, or fewer images than a batch.
+    kind     a key of KINDS; "views" only counts the images: its loss never looks at a picture
+    decoder  a trained one, which stays as it is: the way in which new images get their codes
+    Raises ValueError for an unknown kind, a decoder for "views", or fewer images than a batch.
     """
     if kind not in KINDS:
         raise ValueError(f"There is no kind {kind!r} of latent optimisation; choose {', '.join(KINDS)}.")
-    generator = torch.Generator().manual_seed(seed)
+    if kind == "views" and decoder is not None:
+        raise ValueError("Codes of the kind 'views' never meet a picture, so a decoder has nothing to do.")
     n, channels, side, _ = images.shape
-    table = CodeTable(n, settings.dim, generator, copies=2 if kind == "views" else 1, stride=settings.stride)
-    decoder, found = None, None
-    if kind in DECODED:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            decoder = Decoder(settings.dim, channels, side, settings.width)
-        task = DecoderTask(table, decoder, images.to(device), settings, spread=kind == "decoder+spread", frozen=False)
-    elif kind == "graph":
-        found = pixels(images) if features is None else as_features(features)  # (n, f)
-        if len(found) != n:
-            raise ValueError(f"There are {len(found)} rows of features for {n} images; expected one row for each image.")
-        partners = nearest(found, found, settings.neighbours, metric="euclidean", exclude_self=True)[1]  # (n, k)
-        task = PairTask(table, settings.weights, partners.to(device))
-    else:
+    frozen = decoder is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        fresh = Decoder(settings.dim, channels, side, settings.width)
+        shared = SharedCodes(images, settings.dim) if kind == "shared encoder" else None
+    copies = 2 if kind == "views" else 1
+    table = shared or CodeTable(n, settings.dim, torch.Generator().manual_seed(seed), copies=copies, stride=settings.stride)
+    if kind == "views":
         task = PairTask(table, settings.weights)
+    else:
+        decoder = copy.deepcopy(decoder).to(device) if frozen else fresh
+        task = DecoderTask(table, decoder, images.to(device), settings, spread=kind == "decoder+spread", frozen=frozen)
     history = fit(task, settings.budget, seed=seed, device=device, title=f"latent optimisation: {kind}", show=show)
-    copies = table.all().cpu()  # (n, copies, dim)
-    decoder = None if decoder is None else decoder.cpu().requires_grad_(False)
-    return Codes(kind, copies.mean(dim=1), copies, history, decoder, found, settings, seed)
+    found = table.all().cpu()  # (n, copies, dim)
+    return Codes(found.mean(dim=1), found, history, None if decoder is None else decoder.cpu().requires_grad_(False))
 
 
 # ---- what can be done with them ------------------------------------------------------------------------------------
 
 
-def codes_for_new(
-    codes: Codes,
-    images: Tensor,
-    *,
-    steps: int = 100,
-    features: Array | None = None,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    show: bool = True,
-) -> Tensor:
-    """Codes of images that took no part; uint8 (m, c, h, w), m ≥ 2 → (m, dim).
-
-    With a decoder: it is frozen and each new code takes `steps` steps of its own optimisation. With a graph: the mean of the
-    codes of the nearest old images (`features` (m, f) if the graph was built on features).
-    Raises ValueError for the kinds that cannot do it.
-    """
-    if codes.kind == "graph":
-        new = pixels(images) if features is None else as_features(features)
-        rows = nearest(new, codes.features, codes.settings.neighbours, metric="euclidean")[1]  # (m, k)
-        return codes.codes[rows].mean(dim=1)  # (m, k, dim) → (m, dim)
-    if codes.decoder is None:
-        raise ValueError(
-            f"Codes of the kind {codes.kind!r} have nothing to say about a new image: their loss never saw a picture, so no "
-            "function leads from an image to its code. Use 'decoder' (optimise a new code under the frozen decoder) or 'graph'."
-        )
-    settings = codes.settings
-    table = CodeTable(len(images), settings.dim, torch.Generator().manual_seed(seed), stride=settings.stride)
-    decoder = copy.deepcopy(codes.decoder).to(device)
-    task = DecoderTask(table, decoder, images.to(device), settings, spread=False, frozen=True)
-    budget = replace(settings.budget, epochs=steps, minutes=None, batch=min(settings.budget.batch, len(images)))
-    fit(task, budget, seed=seed, device=device, title="codes of new images", show=show)
-    return table.all()[:, 0].cpu()  # (m, dim)
+@torch.no_grad()
+def decode(decoder: Decoder, z: Tensor, *, batch: int = 500) -> Tensor:
+    """Pictures of codes z (m, dim) → floats (m, c, h, w) clipped to [0, 1]."""
+    return torch.cat([decoder(part).clamp(0, 1) for part in z.split(batch)])  # (m, c, h, w)
 
 
 @torch.no_grad()
-def decode(codes: Codes, z: Tensor | None = None, *, batch: int = 500) -> Tensor:
-    """Pictures of codes z (m, dim), by default of the images' own; → floats (m, c, h, w) clipped to [0, 1]."""
-    if codes.decoder is None:
-        raise ValueError(f"Codes of the kind {codes.kind!r} have no decoder, so there is nothing to show.")
-    return torch.cat([codes.decoder(part).clamp(0, 1) for part in (codes.codes if z is None else z).split(batch)])  # (m, c, h, w)
+def named_by_views(codes: Codes, images: Tensor, views: Views, generator: torch.Generator) -> float:
+    """Share of pictures that their code names: under one random view each, T_i(G(z_i)) is nearest to T_i(x_i) of all T_i(x_j).
+
+    images (n, c, h, w) uint8, as many as codes. In [0, 1]; a code that knows nothing gives 1/n.
+    """
+    x, decoded = to_float(images), decode(codes.decoder, codes.codes)  # (n, c, h, w) each
+    n, c, h, w = x.shape
+    hits = 0
+    for i in range(n):
+        matrices = draw_views(views, 1, h, w, generator, c)
+        seen = apply_views(decoded[i : i + 1] - x, *(m.expand(n, *m.shape[1:]) for m in matrices))  # (n, c, size, size)
+        hits += int(seen.square().sum((1, 2, 3)).argmin()) == i
+    return hits / n
 
 
 @torch.no_grad()
@@ -250,8 +214,6 @@ def recode(codes: Codes, matrix: Tensor) -> Codes:
 
     So the objective without VICReg's terms says nothing on the spread and the correlations of the codes.
     """
-    if codes.decoder is None:
-        raise ValueError(f"Codes of the kind {codes.kind!r} have no decoder that could undo a change of the codes.")
     decoder = copy.deepcopy(codes.decoder)
     # z' W'ᵀ = z A W'ᵀ = z Wᵀ  for  W'ᵀ = A⁻¹ Wᵀ
     decoder.first.weight.copy_(torch.linalg.solve(matrix.double(), decoder.first.weight.T.double()).T)  # (outputs, dim)
@@ -259,46 +221,8 @@ def recode(codes: Codes, matrix: Tensor) -> Codes:
     return replace(codes, codes=changed.mean(dim=1), copies=changed, decoder=decoder)
 
 
-def whitening(z: Tensor, spread: float = 1.0) -> Tensor:
-    """The matrix A (dim, dim) for which z·A has covariance spread²·I; raises ValueError if z (n, dim) fills fewer."""
-    values, vectors = torch.linalg.eigh(covariance_matrix(z.double()))  # (dim,), (dim, dim)
-    if values[0] <= 1e-12 * values[-1]:
-        raise ValueError(f"The {len(z)} codes do not fill their {z.shape[1]} dimensions; only more images than dimensions can.")
-    return vectors / values.sqrt() * spread  # (dim, dim)
-
-
-# ---- what it costs -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What has to be kept for n images, and what a new image's code costs. Exact numbers, not times."""
-
-    numbers: int  # weights and codes
-    passes: int | None  # passes through the network for one new code, forward or backward; None: no code can be had
-    multiplications: int | None  # multiply-adds of these passes
-
-
 def multiplications(network: nn.Module, example: Tensor) -> int:
     """Multiply-adds of one forward pass of `network` for one sample; `example` is a batch (b, …)."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(example)
     return counter.get_total_flops() // 2 // len(example)
-
-
-def encoder_cost(encoder: nn.Module, example: Tensor) -> Cost:
-    """An encoder: its weights, however many images there are, and one forward pass for a new one."""
-    return Cost(sum(p.numel() for p in encoder.parameters()), 1, multiplications(copy.deepcopy(encoder).eval(), example))
-
-
-def code_cost(images: int, dim: int = 128, *, per_image: int = 1, decoder: Decoder | None = None, steps: int = 100) -> Cost:
-    """Free codes: images · per_image · dim numbers and the decoder's weights, if there is one.
-
-    A new image takes `steps` passes forward and as many back to its code, each with the multiply-adds of a forward pass
-    (the gradients of the frozen weights are not needed); without a decoder it cannot get a code.
-    """
-    numbers = images * per_image * dim
-    if decoder is None:
-        return Cost(numbers, None, None)
-    weights = sum(p.numel() for p in decoder.parameters())
-    return Cost(numbers + weights, 2 * steps, 2 * steps * multiplications(decoder, torch.zeros(1, dim)))

@@ -11,6 +11,7 @@ from latentlab.augment import PRESETS as VIEWS
 from latentlab.augment import Views
 from latentlab.data import Dataset
 from latentlab.losses import VICRegWeights, vicreg
+from latentlab.losses.vicreg import correlation
 from latentlab.models import ConvNet, JointEmbedding, ResNet18
 from latentlab.recipes.contract import Run
 from latentlab.recipes.represent import score_table
@@ -80,7 +81,7 @@ class VICRegTask:
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         second = indices if self.partners is None else self._draw_partners(indices, generator)  # (b,)
         z1, z2 = self._embed(self._images(indices), generator, self._images(second))  # (b, d) each
-        return vicreg(gather(z1), gather(z2), self.weights)
+        return vicreg(gather(z1), gather(z2), self.weights) | {"correlation": correlation(z1.detach().float())}
 
     def _images(self, indices: Tensor) -> Tensor:
         return self.images[indices.to(self.images.device)]  # (b, c, h, w) uint8

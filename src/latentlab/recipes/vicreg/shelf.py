@@ -55,7 +55,7 @@ def take(name: str, seed: int, preset: str, *, train: Dataset, device: torch.dev
         _train(name, seed, preset, device, train)
     network = vicreg.build(chosen, train.images.shape[1:], seed)
     about = load_weights(path, network.encoder)
-    if not _made_of(about, chosen, train):
+    if not made_of(about, chosen, train):
         raise CheckpointError(
             f"{path} was trained with other settings or other data than this notebook's. Delete it and run the cell again: "
             f"it is then trained anew. For all of them: python -m latentlab shelf --preset {preset} --again"
@@ -82,7 +82,7 @@ def _train(name: str, seed: int, preset: str, device: torch.device | str, train:
     save_weights(path_of(name, seed, preset), run.encoder, about, dtype=torch.float16)
 
 
-def _made_of(about: dict[str, str], chosen: vicreg.Settings, train: Dataset) -> bool:
+def made_of(about: dict[str, str], chosen: vicreg.Settings, train: Dataset) -> bool:
     """Whether a file was made with these settings (one that lacks a newer field had its default) and these images."""
     try:
         return from_dict(vicreg.Settings, json.loads(about["settings"])) == chosen and about["data"] == train.checksum
