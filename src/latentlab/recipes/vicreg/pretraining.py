@@ -80,8 +80,8 @@ class VICRegTask:
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         second = indices if self.partners is None else self._draw_partners(indices, generator)  # (b,)
-        z1, z2 = self._embed(self._images(indices), generator, self._images(second))  # (b, d) each
-        return vicreg(gather(z1), gather(z2), self.weights) | {"correlation": correlation(z1.detach().float())}
+        z1, z2 = map(gather, self._embed(self._images(indices), generator, self._images(second)))  # (b, d) each
+        return vicreg(z1, z2, self.weights) | {"correlation": correlation(z1.detach().float())}
 
     def _images(self, indices: Tensor) -> Tensor:
         return self.images[indices.to(self.images.device)]  # (b, c, h, w) uint8
