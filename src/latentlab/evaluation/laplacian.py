@@ -1,6 +1,5 @@
 """Laplacian eigenmaps (Belkin and Niyogi 2003): codes from a graph of neighbours, without training."""
 
-
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, diags
@@ -8,7 +7,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array, as_features, check_same_width
+from latentlab.evaluation.arrays import Array, as_features
 from latentlab.evaluation.neighbours import neighbours as nearest
 
 
@@ -72,36 +71,3 @@ def eigenmaps(features: Array, dim: int = 128, neighbours: int = 10, *, seed: in
     # An eigenvector may be turned around: its largest entry is positive here.
     codes *= np.sign(codes[np.abs(codes).argmax(axis=0), np.arange(dim)])
     return torch.from_numpy(codes).float()
-
-
-def smoothness(features: Array, codes: Array, neighbours: int = 10) -> Tensor:
-    """Eigenvalues μ = 1 − λ of the random walk on the graph, one for each coordinate of `eigenmaps` codes; (dim,) in [−1, 1].
-
-    μ near 1: neighbours share this coordinate. Computed from the codes as Rayleigh quotients, so it checks them as well.
-    """
-    graph = neighbour_graph(features, neighbours)
-    y = torch.as_tensor(codes).double().numpy()  # (n, dim)
-    degrees = np.asarray(graph.sum(axis=1))  # (n, 1)
-    # μ_j = Σ_ik W_ik y_ij y_kj / Σ_i D_ii y_ij²
-    return torch.from_numpy(((graph @ y) * y).sum(axis=0) / (degrees * y**2).sum(axis=0)).float()
-
-
-def extend(new_features: Array, features: Array, codes: Array, neighbours: int = 10, *, method: str = "nystrom") -> Tensor:
-    """Codes of images that were not in the graph: new_features (m, d), features (n, d), codes (n, dim) → (m, dim).
-
-    "average": the mean of the codes of the nearest old images, which shrinks fast coordinates. "nystrom" divides by the
-    eigenvalue to undo that (Bengio et al. 2004, equation 9): y(x) = 1/μ · mean of the neighbours' y.
-    `neighbours` is the graph's number. Nothing is learned: every new image is compared with all old ones, which must be kept.
-    Raises ValueError for NaN, unequal dimensions, neighbours ≥ n, or an unknown method.
-    """
-    if method not in ("average", "nystrom"):
-        raise ValueError(f"There is no method {method!r}; choose 'average' or 'nystrom'.")
-    old, new, y = as_features(features), as_features(new_features, "new_features"), as_features(codes, "codes")
-    check_same_width(new, old, ("new_features", "features"))
-    if len(y) != len(old):
-        raise ValueError(f"There are {len(y)} codes for {len(old)} images; expected one code for each row of features.")
-    if not 1 <= neighbours < len(old):
-        raise ValueError(f"{neighbours} neighbours asked for among {len(old)} images; choose 1 ≤ neighbours < {len(old)}.")
-    rows = nearest(new, old, neighbours, metric="euclidean")[1]  # (m, k)
-    mean = y[rows].mean(dim=1)  # (m, k, dim) → (m, dim)
-    return mean if method == "average" else mean / smoothness(old, y, neighbours)

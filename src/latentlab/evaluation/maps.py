@@ -1,6 +1,5 @@
 """Two-dimensional maps of a representation, and the numbers without which a map should not be believed."""
 
-
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness

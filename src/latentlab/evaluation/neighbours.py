@@ -80,9 +80,7 @@ def vote(neighbour_labels: Tensor) -> Tensor:
     return classes[(counts * (k + 1) + best).argmax(1)]
 
 
-def knn(
-    train_y: Array, train_labels: Array, test_y: Array, test_labels: Array, k: int = 20, metric: str = "cosine"
-) -> Score:
+def knn(train_y: Array, train_labels: Array, test_y: Array, test_labels: Array, k: int = 20, metric: str = "cosine") -> Score:
     """k-nearest-neighbour classifier: accuracy on the test rows, its interval and the predictions.
 
     train_y (n, d), train_labels (n,), test_y (m, d), test_labels (m,). Raises ValueError as `neighbours` does.
