@@ -17,7 +17,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "latentlab"
 AXE = CACHE / "node_modules" / "axe-core" / "axe.min.js"  # npm install --prefix ~/.cache/latentlab axe-core
 QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-sync --disable-background-networking"
-CUT = "--host-resolver-rules=MAP * ~NOTFOUND"  # no name has an address
+CUT = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no name has an address, but this machine
 
 
 class Browser:
