@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR)/src
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab pages student full execute bench bench-cifar portable times lint lock clean
+.PHONY: help setup course test lab pages student full execute bench bench-cifar portable times links lint lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -71,6 +71,9 @@ portable: setup  ## strict nbval in five regimes (threads, instructions): does e
 
 times: setup  ## seconds per notebook and per slow cell, against the budget of two ordinary cores
 	@$(BIN)/python benchmarks/times.py
+
+links: setup  ## list the external links in docs/links.csv (LOOK=--look asks for each and notes the day)
+	@$(BIN)/python benchmarks/links.py $(LOOK)
 
 lint: setup  ## ruff for code and notebooks
 	@$(BIN)/python -m ruff check .

@@ -1,5 +1,6 @@
 """The pages people open: nothing is fetched, links lead somewhere, formulas are mathematics, the front door remembers."""
 
+import importlib.util
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -237,3 +238,11 @@ def test_a_card_shows_a_small_picture_with_its_words(tmp_path):
     assert Path(tmp_path / "out" / "a.png").read_bytes().startswith(b"\x89PNG")
     front = (tmp_path / "out" / "index.html").read_text()
     assert '<img src="a.png" alt="a &#34;dot&#34; &amp; more"' in front and not from_elsewhere(Reader(front))
+
+
+def test_every_external_link_is_listed_once():
+    """If this fails: make links (with LOOK=--look each address is asked for, and the day noted)."""
+    spec = importlib.util.spec_from_file_location("links", repository() / "benchmarks" / "links.py")
+    links = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(links)
+    assert list(links.listed()) == sorted(links.found()) and len(links.found()) > 30
