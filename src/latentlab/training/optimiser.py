@@ -1,9 +1,10 @@
 """Two optimisers: torch's AdamW, and Muon, which evens out the singular values of every step of a weight matrix.
 
-Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) brings the singular values of a weight matrix's momentum M roughly to
-one (0.5 to 1.2 after five steps of its iteration), so that all its singular directions learn at nearly the same speed; what that is
-worth against an untuned AdamW is in notebook 13. torch's own `torch.optim.Muon` needs torch ≥ 2.9 and refuses convolutions; this one takes their
-kernels as matrices (outputs, inputs·height·width) and trains what is no matrix (batch norms) by Adam, in one state.
+Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) brings the singular values of a weight matrix's momentum M roughly
+to one (0.5 to 1.2 after five steps of its iteration), so that all its singular directions learn at nearly the same speed.
+Notebook 13 shows what that is worth against an untuned AdamW. torch's own `torch.optim.Muon` needs torch ≥ 2.9 and refuses
+convolutions; this one takes their kernels as matrices (outputs, inputs·height·width) and trains what is no matrix (batch norms)
+by Adam, in one state.
 """
 
 from collections.abc import Iterable
