@@ -8,6 +8,7 @@ import torch
 from latentlab import __main__ as command
 from latentlab.__main__ import main
 from latentlab.data import load
+from latentlab.recipes import kept
 from latentlab.recipes.vicreg import ablations, shelf
 from latentlab.recipes.vicreg import pretraining as vicreg
 from latentlab.training import Budget, CheckpointError, checksum
@@ -24,7 +25,7 @@ def small_shelf(tmp_path, monkeypatch, few):
     tiny = vicreg.Settings(widths=(4, 4), projector=(8, 8), budget=Budget(epochs=1, batch=16))
     monkeypatch.setitem(ablations.PRESETS, "quick", tiny)
     monkeypatch.setenv("LATENTLAB_DATA", str(tmp_path))
-    monkeypatch.setattr(shelf, "HERE", tmp_path)
+    monkeypatch.setattr(kept, "HERE", tmp_path)
     return tmp_path / "checkpoints" / "quick"
 
 

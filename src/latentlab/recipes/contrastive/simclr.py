@@ -1,6 +1,5 @@
 """Contrastive learning: two views of an image attract each other, all other images of the batch repel."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,11 +14,11 @@ from latentlab.evaluation import linear_probe_converged
 from latentlab.losses import info_nce, nt_xent
 from latentlab.models import Projector
 from latentlab.models.convnet import standardise, stem
-from latentlab.recipes.contract import Run, as_dict, from_dict
+from latentlab.recipes.contract import Run
+from latentlab.recipes.kept import fetch, keep, path_of
 from latentlab.recipes.represent import represent
 from latentlab.recipes.vicreg.pretraining import two_views
-from latentlab.recipes.vicreg.shelf import path_of
-from latentlab.training import Budget, CheckpointError, fit, load_weights, save_weights
+from latentlab.training import Budget, fit
 from latentlab.training.processes import gather
 
 from .factors import agreement
@@ -151,13 +150,10 @@ def take(settings: Settings, name: str, seed: int, preset: str, *, train: Datase
 
     Raises CheckpointError for a file made with other settings or data.
     """
-    path = path_of(f"simclr-{name}", seed, preset)
-    if not path.exists():
-        print(f"No trained encoder at data/checkpoints/{preset}/{path.name}: training it now.")
-        about = {"settings": json.dumps(as_dict(settings), sort_keys=True), "data": train.checksum}
-        save_weights(path, run(settings, train=train, seed=seed, device=device).encoder, about, dtype=torch.float16)
-    encoder = build(settings, train.images.shape[1:], seed).encoder
-    about = load_weights(path, encoder)
-    if from_dict(Settings, json.loads(about["settings"])) != settings or about["data"] != train.checksum:
-        raise CheckpointError(f"{path} was made with other settings or data: delete it, and it is trained anew.")
+    path, encoder = path_of(f"simclr-{name}", seed, preset), build(settings, train.images.shape[1:], seed).encoder
+
+    def make() -> None:
+        keep(path, run(settings, train=train, seed=seed, device=device).encoder, settings, train)
+
+    fetch(path, encoder, settings, train, make)
     return encoder.to(device).eval()

@@ -67,7 +67,7 @@ def grouped(percent: Array) -> Truth:
 
 def mixed(percent: Array) -> Truth:
     """The opposite of `grouped`."""
-    return _under(percent, GROUPED)
+    return under(percent, GROUPED)
 
 
 def reads(percent: Array) -> Truth:
@@ -77,7 +77,7 @@ def reads(percent: Array) -> Truth:
 
 def closer(ratio: Array) -> Truth:
     """Pairs of one class are closer than pairs of two, by the bar."""
-    return _under(ratio, CLOSER)
+    return under(ratio, CLOSER)
 
 
 def told(share: Array) -> Truth:
@@ -87,10 +87,11 @@ def told(share: Array) -> Truth:
 
 def untold(share: Array) -> Truth:
     """The opposite of `told`."""
-    return _under(share, TOLD)
+    return under(share, TOLD)
 
 
-def _under(values: Array, bar: float) -> Truth:
+def under(values: Array, bar: float) -> Truth:
+    """The mean over seeds lies below the bar, beyond the noise."""
     return ahead(-np.asarray(values, dtype=float), -bar)
 
 

@@ -1,6 +1,5 @@
 """Notebook 01: a net to train while you wait, its deeper sister trained off-line, and what is measured on their maps."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -13,11 +12,10 @@ from latentlab.augment import Views
 from latentlab.data import Dataset
 from latentlab.evaluation import Unresolved, ahead, neighbours, pca_map
 from latentlab.losses import VICRegWeights
-from latentlab.training import Budget, load_weights, save_weights
+from latentlab.training import Budget
 
-from ..contract import as_dict
+from ..kept import fetch, keep, path_of
 from . import pretraining as vicreg
-from .shelf import made_of, path_of
 
 Settings = vicreg.Settings
 PRESETS = {  # trained on the page
@@ -32,18 +30,12 @@ LONG = Settings(widths=(32, 64, 128, 192, 256), keep=1, budget=Budget(epochs=12,
 def trained(seed: int, *, train: Dataset, variance: bool = True) -> nn.Module:
     """The encoder of `LONG`, with or without the variance term, in evaluation mode; trained and saved if its file is missing.
 
-    Raises CheckpointError for a damaged file, ValueError for one that was made with other settings or data.
+    Raises CheckpointError for a file that is damaged or was made with other settings or data.
     """
     chosen = LONG if variance else replace(LONG, weights=VICRegWeights(variance=0.0))
     path = path_of("lesson" if variance else "lesson-no-variance", seed, "quick")
-    if not path.exists():
-        print(f"No trained encoder at data/checkpoints/quick/{path.name}: training it now.")
-        encoder = vicreg.run(chosen, train=train, seed=seed).encoder
-        about = {"settings": json.dumps(as_dict(chosen), sort_keys=True), "data": train.checksum, "torch": torch.__version__}
-        save_weights(path, encoder, about, dtype=torch.float16)
     encoder = vicreg.build(chosen, train.images.shape[1:], seed).encoder
-    if not made_of(load_weights(path, encoder), chosen, train):
-        raise ValueError(f"{path} was made with other settings or data. Delete it and run the cell again: it is trained anew.")
+    fetch(path, encoder, chosen, train, lambda: keep(path, vicreg.run(chosen, train=train, seed=seed).encoder, chosen, train))
     return encoder.eval()
 
 

@@ -1,11 +1,9 @@
 """When a claim of notebook 03 holds: bars beside those of `conditions`; conditions are functions of arrays, one value a seed."""
 
-import numpy as np
-
 from latentlab.evaluation import ahead
 from latentlab.evaluation.arrays import Array
 
-from .conditions import Truth
+from .conditions import Truth, under
 
 # property: threshold, and why it stands there
 BARS = {
@@ -22,13 +20,9 @@ BARS = {
 SHARED, NEARLY, AVERAGE, OUTER, PATTERN, APART, FEATURE, CLASSES, HEAPS = (bar for bar, _ in BARS.values())
 
 
-def _under(values: Array, bar: float) -> Truth:
-    return ahead(-np.asarray(values, dtype=float), -bar)
-
-
 def shared(ratio: Array) -> Truth:
     """A trait of the pictures found is closer to the query's than chance, by the bar."""
-    return _under(ratio, SHARED)
+    return under(ratio, SHARED)
 
 
 def nearly_all(percent: Array) -> Truth:
@@ -38,7 +32,7 @@ def nearly_all(percent: Array) -> Truth:
 
 def looks_average(unusual: Array) -> Truth:
     """No more unusual in looks than a random picture."""
-    return _under(unusual, AVERAGE)
+    return under(unusual, AVERAGE)
 
 
 def furthest_on_average(percentile: Array) -> Truth:
@@ -48,7 +42,7 @@ def furthest_on_average(percentile: Array) -> Truth:
 
 def no_pattern(gain: Array) -> Truth:
     """Knowing the query's class (`evaluation.foretold`, in points) adds little to a guess of what is found."""
-    return _under(gain, PATTERN)
+    return under(gain, PATTERN)
 
 
 def told_apart(percent: Array) -> Truth:

@@ -6,20 +6,18 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from latentlab.data import Dataset, data_root, repository
-from latentlab.training import CheckpointError, load_weights, save_weights
+from latentlab.data import Dataset
 
-from ..contract import as_dict, from_dict
+from ..kept import fetch, keep, path_of
 from ..represent import represent
 from . import pretraining as vicreg
 from .ablations import SEEDS, VARIANTS, agreement, partners, seeds, settings
 
-__all__ = ["SEEDS", "Shelved", "fill", "path_of", "take", "take_all"]
+__all__ = ["SEEDS", "Shelved", "fill", "take", "take_all"]
 
 
 @dataclass(frozen=True)
@@ -33,15 +31,6 @@ class Shelved:
     seed: int
 
 
-HERE = repository() / "data"  # of the clone this file lies in
-
-
-def path_of(name: str, seed: int, preset: str) -> Path:
-    """Where a trained encoder lies, or will lie: in the data folder, or among the committed ones of this clone."""
-    places = [root / "checkpoints" / preset / f"{name}-{seed}.safetensors" for root in (data_root(), HERE)]
-    return next((place for place in places if place.exists()), places[0])
-
-
 def take(name: str, seed: int, preset: str, *, train: Dataset, device: torch.device | str = "cpu") -> Shelved:
     """The trained encoder of a variant of `ablations.VARIANTS`, in evaluation mode.
 
@@ -49,19 +38,13 @@ def take(name: str, seed: int, preset: str, *, train: Dataset, device: torch.dev
     with other settings or data: nothing is replaced before you delete it. ValueError for an unknown variant or preset.
     """
     chosen = settings(name, preset)
-    path = path_of(name, seed, preset)
-    if not path.exists():
-        print(f"No trained encoder at data/checkpoints/{preset}/{path.name}: training it now.")
-        _train(name, seed, preset, device, train)
-    network = vicreg.build(chosen, train.images.shape[1:], seed)
-    about = load_weights(path, network.encoder)
-    if not made_of(about, chosen, train):
-        raise CheckpointError(
-            f"{path} was trained with other settings or other data than this notebook's. Delete it and run the cell again: "
-            f"it is then trained anew. For all of them: python -m latentlab shelf --preset {preset} --again"
-        )
+    encoder = vicreg.build(chosen, train.images.shape[1:], seed).encoder
+    about = fetch(
+        path_of(name, seed, preset), encoder, chosen, train, lambda: _train(name, seed, preset, device, train),
+        f" For all of them: python -m latentlab shelf --preset {preset} --again",
+    )  # fmt: skip
     shared = json.loads(about["agreement"])
-    return Shelved(network.encoder.to(device).eval(), json.loads(about["curves"]), shared, chosen, seed)
+    return Shelved(encoder.to(device).eval(), json.loads(about["curves"]), shared, chosen, seed)
 
 
 def _train(name: str, seed: int, preset: str, device: torch.device | str, train: Dataset) -> None:
@@ -72,22 +55,9 @@ def _train(name: str, seed: int, preset: str, device: torch.device | str, train:
     table = partners(kind, train, y, seed=seed)
     run = vicreg.run(chosen, train=train, seed=seed, device=device, partners=table)
     curves = {term: [float(f"{value:.5g}") for value in values] for term, values in run.history.batches.items()}
-    about = {
-        "settings": json.dumps(as_dict(chosen), sort_keys=True),
-        "data": train.checksum,
-        "curves": json.dumps(curves),
-        "agreement": json.dumps(None if table is None else agreement(table, train.labels)),
-        "torch": torch.__version__,
-    }
-    save_weights(path_of(name, seed, preset), run.encoder, about, dtype=torch.float16)
-
-
-def made_of(about: dict[str, str], chosen: vicreg.Settings, train: Dataset) -> bool:
-    """Whether a file was made with these settings (one that lacks a newer field had its default) and these images."""
-    try:
-        return from_dict(vicreg.Settings, json.loads(about["settings"])) == chosen and about["data"] == train.checksum
-    except (KeyError, ValueError):
-        return False
+    shared = None if table is None else agreement(table, train.labels)
+    more = {"curves": json.dumps(curves), "agreement": json.dumps(shared)}
+    keep(path_of(name, seed, preset), run.encoder, chosen, train, more)
 
 
 def take_all(name: str, preset: str, *, train: Dataset, device: torch.device | str = "cpu") -> list[Shelved]:
