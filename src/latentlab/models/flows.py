@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 BOUND = 2.0  # |log scale| of one coupling, so that no layer explodes
@@ -32,7 +33,7 @@ class Planar(nn.Module):
                 raise ValueError(f"w·v = {along.item():.3g} < −1: this planar map is not invertible. Use constrain=True.")
             return self.v
         # v̂ = v + (−1 + log(1 + e^{w·v}) − w·v) w / |w|²
-        return self.v + (nn.functional.softplus(along) - 1 - along) * self.w / self.w.square().sum()
+        return self.v + (F.softplus(along) - 1 - along) * self.w / self.w.square().sum()
 
     def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
         v = self.push()
@@ -57,23 +58,29 @@ class Planar(nn.Module):
 class Coupling(nn.Module):
     """x = m ⊙ u + (1 − m) ⊙ (u ⊙ exp s(m ⊙ u) + t(m ⊙ u)): half stays, and says how the other half moves; (n, d) → (n, d).
 
-    mask (d,) of 0 and 1. Raises ValueError if it keeps everything or nothing.
+    mask (d,) of 0 and 1, or (c, h, w) for pixels, whose s and t convolutions compute.
+    Raises ValueError if it keeps everything or nothing.
     """
 
     def __init__(self, mask: Tensor, hidden: int = 64):
         super().__init__()
-        if not 0 < mask.sum() < len(mask):
+        if not 0 < mask.sum() < mask.numel():
             raise ValueError("A coupling's mask must keep some coordinates and move others.")
-        self.register_buffer("mask", mask.float())
-        d = len(mask)
-        self.net = nn.Sequential(
-            nn.Linear(d, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2 * d)
-        )
-        nn.init.zeros_(self.net[-1].weight)  # the flow begins as the identity
-        nn.init.zeros_(self.net[-1].bias)
+        self.register_buffer("mask", mask.flatten().float())
+        d, c = mask.numel(), len(mask)
+        if mask.ndim == 1:
+            layers = [nn.Linear(d, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, 2 * d)]
+        else:
+            sizes = [(c, hidden, 3), (hidden, hidden, 1), (hidden, 2 * c, 3)]
+            layers = [nn.Conv2d(a, b, size, padding=size // 2) for a, b, size in sizes]
+        nn.init.zeros_(layers[-1].weight)  # the flow begins as the identity
+        nn.init.zeros_(layers[-1].bias)
+        self.net = nn.Sequential(layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2])  # (n, 2d) or (n, 2c, h, w)
+        self.shape = tuple(mask.shape)
 
     def scale_and_shift(self, kept: Tensor) -> tuple[Tensor, Tensor]:
-        s, t = self.net(kept * self.mask).chunk(2, dim=1)  # (n, d) each
+        seen = (kept * self.mask).unflatten(1, self.shape)  # (n, d) or (n, c, h, w)
+        s, t = self.net(seen).flatten(1).chunk(2, dim=1)  # (n, d) each
         moved = 1 - self.mask
         return BOUND * torch.tanh(s / BOUND) * moved, t * moved
 
@@ -86,6 +93,41 @@ class Coupling(nn.Module):
         """One formula, as cheap as forward: the kept half is there already."""
         s, t = self.scale_and_shift(x)
         return (x - t) * (-s).exp(), -s.sum(1)
+
+
+class Affine(nn.Module):
+    """x = u ⊙ exp a + b, the same for all samples; `start_at` takes spread and mean of data, so that u begins as standard."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.zeros(dim))
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """From data points (n, d)."""
+        self.a.copy_(x.std(0).log())
+        self.b.copy_(x.mean(0))
+
+    def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return u * self.a.exp() + self.b, self.a.sum().expand(len(u))
+
+    def inverse(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return (x - self.b) * (-self.a).exp(), -self.a.sum().expand(len(x))
+
+
+class Unsqueeze(nn.Module):
+    """Four channels become a 2 × 2 patch of one: (n, 4c·h·w) → (n, c·2h·2w); pixels change their places only."""
+
+    def __init__(self, shape: tuple[int, int, int]):
+        super().__init__()
+        self.shape = shape  # (4c, h, w)
+
+    def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        return F.pixel_shuffle(u.unflatten(1, self.shape), 2).flatten(1), u.new_zeros(len(u))
+
+    def inverse(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        c, h, w = self.shape
+        return F.pixel_unshuffle(x.unflatten(1, (c // 4, 2 * h, 2 * w)), 2).flatten(1), x.new_zeros(len(x))
 
 
 class Flow(nn.Module):
@@ -127,3 +169,22 @@ def couplings(d: int, layers: int, hidden: int, *, side: int | None = None) -> F
     place = torch.arange(d)
     parity = place % 2 if side is None else (place // side + place % side) % 2  # (d,)
     return Flow([Coupling(parity if i % 2 else 1 - parity, hidden) for i in range(layers)])
+
+
+def pixel_couplings(side: int, layers: int, width: int) -> Flow:
+    """Convolutional couplings at three scales, coarse to fine: half of the channels, then a chequerboard, stays.
+
+    Real NVP's order (section 3.6) without factoring out. Raises ValueError for a side that is no multiple of four.
+    """
+    if side % 4:
+        raise ValueError(f"Pixels are halved twice: a side of {side} is no multiple of 4.")
+    flow: list[nn.Module] = []
+    for scale in (4, 2, 1):
+        c, h = scale**2, side // scale
+        if scale > 1:
+            half = torch.arange(c).view(c, 1, 1).expand(c, h, h) % 2
+        else:
+            half = (torch.arange(h)[:, None] + torch.arange(h))[None] % 2  # (1, h, h)
+        flow += [Coupling(half if i % 2 else 1 - half, width * scale) for i in range(layers)]
+        flow += [Unsqueeze((c, h, h))] if scale > 1 else [Affine(side**2)]
+    return Flow(flow)

@@ -35,15 +35,22 @@ def mask(kind: str, size: int) -> Tensor:
 
 
 class MaskedConv2d(nn.Conv2d):
-    """A convolution whose kernel is multiplied by a mask; keeps height and width. Raises as `mask`."""
+    """A convolution whose kernel is multiplied by a mask; keeps height and width. Raises as `mask`.
+
+    Rows and columns of the kernel that the mask empties are cut off: half of the work and more, to the same result.
+    """
 
     def __init__(self, kind: str, inputs: int, outputs: int, size: int = 3, bias: bool = True):
         super().__init__(inputs, outputs, size, padding=size // 2, bias=bias)
         self.register_buffer("mask", mask(kind, size), persistent=False)
+        self.rows, self.columns = (1 + int(self.mask.any(dim).nonzero().max()) if self.mask.any() else 1 for dim in (1, 0))
 
     def forward(self, x: Tensor) -> Tensor:
         # y = (W ⊙ M) ∗ x + b
-        return self._conv_forward(x, self.weight * self.mask, self.bias)  # (b, outputs, h, w)
+        kernel = (self.weight * self.mask)[:, :, : self.rows, : self.columns]  # (outputs, inputs, rows, columns)
+        before = self.padding[0]
+        x = F.pad(x, (before, self.columns - 1 - before, before, self.rows - 1 - before))
+        return F.conv2d(x, kernel, self.bias)  # (b, outputs, h, w)
 
 
 class Raster(nn.Module):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentlab.data import Dataset
 from latentlab.losses import bits_per_dimension
-from latentlab.models.flows import Flow, couplings
+from latentlab.models.flows import Affine, Flow, couplings, pixel_couplings
 from latentlab.recipes.contract import Run
 from latentlab.training import Budget, fit
 from latentlab.training.loop import generator_for
@@ -25,6 +25,7 @@ class Settings:
     side: int = 14  # pixels; images are averaged down to it
     layers: int = 6
     hidden: int = 128
+    width: int = 0  # channels of convolutional couplings, `layers` at each of three scales; 0: fully connected ones
     edge: float = 0.05  # Real NVP's α: pixels are squeezed into [α/2, 1 − α/2] before the logit
     budget: Budget = field(
         default_factory=lambda: Budget(
@@ -34,8 +35,8 @@ class Settings:
 
 
 _MNIST = Settings(
-    data="mnist", side=28, layers=10, hidden=512, edge=1e-6,
-    budget=Budget(epochs=None, minutes=30.0, batch=128, learning_rate=1e-3, weight_decay=1e-4, precision="float32", clip=50.0),
+    data="mnist", side=28, layers=4, width=32,
+    budget=Budget(epochs=None, minutes=30.0, batch=64, learning_rate=2e-3, weight_decay=1e-4, precision="float32", clip=50.0),
 )  # fmt: skip
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
 
@@ -92,6 +93,8 @@ def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> Flow:
         raise ValueError(f"This flow is for grey images; these have {shape[0]} channels.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if settings.width:
+            return pixel_couplings(settings.side, settings.layers, settings.width)
         return couplings(settings.side**2, settings.layers, settings.hidden, side=settings.side)
 
 
@@ -101,6 +104,9 @@ def run(
 ) -> Run:  # fmt: skip
     """Train the flow; see `training.fit` for folder and resume."""
     network = build(settings, train.images.shape[1:], seed)
+    last = network.layers[-1]
+    if isinstance(last, Affine):
+        last.start_at(to_line(train.images[:10_000], settings, generator_for(seed, 16))[0])
     task = FlowTask(network, train.images.to(device), test.images.to(device), settings)
     history = fit(
         task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, title="coupling flow", show=show

@@ -30,7 +30,7 @@ class Settings:
 
 
 _MNIST = Settings(
-    data="mnist", side=28, sampled=True, width=32, layers=8,
+    data="mnist", side=28, sampled=True, width=32, layers=12,
     budget=Budget(epochs=None, minutes=30.0, batch=64, learning_rate=3e-3, weight_decay=0.0),
 )  # fmt: skip
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
@@ -75,7 +75,8 @@ def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> PixelCN
         raise ValueError(f"PixelCNN is for grey images; these have {shape[0]} channels.")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return PixelCNN(settings.width, settings.layers, stacks=settings.stacks)
+        network = PixelCNN(settings.width, settings.layers, stacks=settings.stacks)
+    return network.to(memory_format=torch.channels_last)  # on a CPU a quarter faster
 
 
 def run(
