@@ -12,7 +12,7 @@ import torch
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
-PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "lightly", "faiss-cpu", "pillow")
+PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "lightly", "pytorch-metric-learning", "faiss-cpu", "nflows", "zuko", "pillow")
 
 
 class Results:
