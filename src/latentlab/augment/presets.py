@@ -7,7 +7,6 @@ from torch import Generator, Tensor
 
 from latentlab.augment import colour, geometry
 from latentlab.augment.single import OneFigure
-from latentlab.data import to_float
 
 CACHED_NUMBERS = 2**18  # 1 MiB of float32, about what a core's second-level cache holds beside its working space
 
@@ -16,43 +15,31 @@ CACHED_NUMBERS = 2**18  # 1 MiB of float32, about what a core's second-level cac
 class Views:
     """A random view of every image of a batch: `views(images, generator)`.
 
-    In this order, each step only where its setting asks for it: rotation and shift, crop to size × size with flip,
-    blur, colour jitter, colour mixing, grey. Every sample has its own parameters.
+    In this order, each step only where its setting asks for it: crop to size × size with flip, blur, colour jitter,
+    colour mixing, grey. Every sample has its own parameters.
     Images of one channel keep brightness and contrast jitter; saturation, hue, mixing and grey leave them as they are.
     """
 
     size: int  # pixels of the square view; small views are cheap
     scale: tuple[float, float] = (0.2, 1.0)  # area of the crop as a part of the image; (1, 1) is the whole image
-    ratio: tuple[float, float] = (3 / 4, 4 / 3)  # width / height of the crop
     flip: float = 0.5  # probability of a mirror image
-    rotation: float = 0.0  # degrees, uniform in ±rotation; corners turn black
-    shift: float = 0.0  # part of the image's side, uniform in ±shift; borders turn black
     jitter: tuple[float, float, float, float] | None = None  # brightness, contrast, saturation, hue
-    jitter_probability: float = 0.8
     mix: float = 0.0  # 0 keeps the colours, 1 makes every channel a random direction in colour space
     grey: float = 0.0  # probability of a grey view
     blur: float = 0.0  # probability of a blurred view
-    blur_kernel: int = 3  # pixels of the view
-    blur_sigma: tuple[float, float] = (0.1, 2.0)  # pixels of the view
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"A view needs at least one pixel, got size = {self.size}.")
+        least = 2 if self.blur else 1
+        if self.size < least:
+            raise ValueError(f"A view needs at least {least} pixel(s), got size = {self.size}.")
         if not 0 < self.scale[0] <= self.scale[1] <= 1:
-            raise ValueError(f"scale is (smallest, largest) part of the image's area, within (0, 1], got {self.scale}.")
-        if not 0 < self.ratio[0] <= self.ratio[1]:
-            raise ValueError(f"ratio is (smallest, largest) width / height, both positive, got {self.ratio}.")
-        for name in ("flip", "jitter_probability", "mix", "grey", "blur", "shift"):
+            raise ValueError(f"scale is (smallest, largest) part of the image's area, in (0, 1], got {self.scale}.")
+        for name in ("flip", "mix", "grey", "blur"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name)}.")
         if self.jitter is not None and (len(self.jitter) != 4 or min(self.jitter) < 0 or self.jitter[3] > 0.5):
-            raise ValueError(
-                f"jitter is (brightness, contrast, saturation, hue), not negative and hue at most 0.5, got {self.jitter}."
-            )
-        if self.blur > 0 and (self.blur_kernel % 2 == 0 or not 0 < self.blur_kernel < 2 * self.size):
-            raise ValueError(f"blur_kernel must be odd and fit a view of {self.size} pixels, got {self.blur_kernel}.")
-        if not 0 < self.blur_sigma[0] <= self.blur_sigma[1]:
-            raise ValueError(f"blur_sigma is (smallest, largest) width in pixels, both positive, got {self.blur_sigma}.")
+            order = "(brightness, contrast, saturation, hue), not negative and hue at most 0.5"
+            raise ValueError(f"jitter is {order}, got {self.jitter}.")
 
     @torch.no_grad()
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
@@ -63,7 +50,14 @@ class Views:
         Returns (b, c, size, size) float32 in [0, 1] on the images' device, contiguous.
         Raises TypeError for a wrong type and ValueError for a wrong shape.
         """
-        _check(images)
+        if not isinstance(images, Tensor) or images.dtype != torch.uint8:
+            found = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            raise TypeError(f"Views need a uint8 tensor (0 to 255) as latentlab.data.load returns it, got {found}.")
+        if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[1:]:
+            raise ValueError(
+                f"Views need a batch of images (b, c, h, w) with 1 or 3 channels, got shape {tuple(images.shape)}. "
+                "Add a batch dimension with images[None], or move the channels with images.permute(0, 3, 1, 2)."
+            )
         b, c, h, w = images.shape
         drawn = {name: value.to(images.device) for name, value in self._draw(b, h, w, generator).items()}
         views = torch.empty(b, c, self.size, self.size, device=images.device)
@@ -76,51 +70,30 @@ class Views:
 
     def _draw(self, b: int, h: int, w: int, generator: Generator) -> dict[str, Tensor]:
         """Draw the parameters of b views, one row per sample; what is switched off is left out."""
-        drawn = {}
-        if self.rotation or self.shift:
-            drawn["angles"] = geometry.random_angles(b, self.rotation, generator)
-            drawn["shifts"] = geometry.random_shifts(b, h, w, self.shift, generator)
-        drawn["boxes"] = geometry.random_boxes(b, h, w, self.scale, self.ratio, generator)
+        drawn = {"boxes": geometry.random_boxes(b, h, w, self.scale, generator)}
         if self.flip:
             drawn["flip"] = geometry.random_choice(b, self.flip, generator)
         if self.blur:
-            drawn["sigmas"] = geometry.random_sigmas(b, self.blur_sigma, self.blur, generator)
+            drawn["sigmas"] = geometry.random_sigmas(b, self.blur, generator)
         if self.jitter is not None:
-            drawn["factors"] = torch.stack(colour.random_jitter(b, self.jitter, self.jitter_probability, generator), 1)  # (b, 4)
+            drawn["factors"] = colour.random_jitter(b, self.jitter, generator)
         if self.mix:
             drawn["matrices"] = colour.random_mixing(b, self.mix, generator)
         if self.grey:
             drawn["grey"] = geometry.random_choice(b, self.grey, generator)
         return drawn
 
-    def _apply(
-        self, images, boxes, angles=None, shifts=None, flip=None, sigmas=None, factors=None, matrices=None, grey=None
-    ) -> Tensor:
+    def _apply(self, images, boxes, flip=None, sigmas=None, factors=None, matrices=None, grey=None) -> Tensor:
         """Apply drawn parameters, all tensors of b rows. Returns (b, c, size, size)."""
-        if angles is not None:
-            images = geometry.rotate_shift(to_float(images), angles, shifts)
-        views = geometry.resized_crop(images, boxes, self.size, flip, sigmas, self.blur_kernel)  # (b, c, size, size)
+        views = geometry.resized_crop(images, boxes, self.size, flip, sigmas)  # (b, c, size, size)
         if factors is not None:
-            views = colour.jitter(views, *factors.unbind(1), out=views)
+            views = colour.jitter(views, factors)
         if matrices is not None:
             views = colour.mix_colours(views, matrices)
-        if grey is not None:
-            views = colour.to_grey(views, grey, out=views)
-        return views
+        return views if grey is None else colour.to_grey(views, grey)
 
 
-def _check(images: Tensor) -> None:
-    if not isinstance(images, Tensor) or images.dtype != torch.uint8:
-        found = images.dtype if isinstance(images, Tensor) else type(images).__name__
-        raise TypeError(f"Views need a uint8 tensor (values 0 to 255) as latentlab.data.load returns it, got {found}.")
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[1:]:
-        raise ValueError(
-            f"Views need a batch of images (b, c, h, w) with 1 or 3 channels, got shape {tuple(images.shape)}. "
-            "Add a batch dimension with images[None], or move the channels with images.permute(0, 3, 1, 2)."
-        )
-
-
-_exercise = Views(32, jitter=(0.4, 0.4, 0.2, 0.1), grey=0.2, blur=0.2, blur_sigma=(0.1, 1.0))
+_exercise = Views(32, jitter=(0.4, 0.4, 0.2, 0.1), grey=0.2, blur=0.2)
 _shapes = Views(20, scale=(0.8, 1.0), mix=1.0)
 
 PRESETS: dict[str, Views | OneFigure] = {
@@ -128,7 +101,6 @@ PRESETS: dict[str, Views | OneFigure] = {
     "cifar-cpu": replace(_exercise, size=20, blur=0.0),  # the same at 20 × 20: 2.5 times fewer pixels
     "shapes": _shapes,
     "shapes-no-colour": replace(_shapes, mix=0.0),  # colour survives: a shortcut for the pretext task
-    "digits": Views(28, scale=(0.7, 1.0), flip=0.0, rotation=15.0, shift=0.1),
     "figure-painted": OneFigure(32, paint=True),  # set A of notebook 07: leaves shape and location
     "figure-moved": OneFigure(32, move=True),  # set B: leaves shape and colour
     "figure-moved-painted": OneFigure(32, move=True, paint=True),  # set C: leaves the shape alone

@@ -1,4 +1,4 @@
-"""Views of a picture that shows one figure on one background: the figure goes elsewhere, or gets another colour."""
+"""Views of a picture of one figure on one background: the figure goes elsewhere, or gets another colour."""
 
 from dataclasses import dataclass
 
@@ -26,9 +26,10 @@ class OneFigure:
 
     @torch.no_grad()
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Raises TypeError for images that are not uint8, ValueError for a shape other than (b, c, h, w), h and w ≥ size."""
+        """Raises TypeError for images that are not uint8, ValueError unless (b, c, h, w) with h and w ≥ size."""
         if images.ndim != 4 or min(images.shape[2:]) < self.size:
-            raise ValueError(f"OneFigure({self.size}) needs (b, c, h, w), h and w ≥ {self.size}; got {tuple(images.shape)}.")
+            found = tuple(images.shape)
+            raise ValueError(f"OneFigure({self.size}) needs (b, c, h, w), h and w ≥ {self.size}; got {found}.")
         views = F.adaptive_avg_pool2d(to_float(images), self.size)  # (b, c, size, size)
         if self.move:
             views = move(views, generator)
@@ -36,11 +37,11 @@ class OneFigure:
 
 
 def move(images: Tensor, generator: Generator) -> Tensor:
-    """The figure at an even random place where it fits; the corner's colour is the background. (b, c, h, w) → the same."""
+    """The figure at an even random place where it fits; the corner shows the background. (b, c, h, w) → the same."""
     b, c, h, w = images.shape
     figure = ((images - images[:, :, :1, :1]).abs() > SAME).any(1)  # (b, h, w)
     row, column = (_from(figure.any(axis), generator) for axis in (2, 1))  # (b, h), (b, w)
-    source = (row[:, :, None] * w + column[:, None, :]).view(b, 1, h * w)  # (b, 1, h·w): which old pixel each new one shows
+    source = (row[:, :, None] * w + column[:, None, :]).view(b, 1, h * w)  # which old pixel each new one shows
     return images.flatten(2).gather(2, source.expand(b, c, h * w)).view(b, c, h, w)
 
 
@@ -55,7 +56,7 @@ def _from(occupied: Tensor, generator: Generator) -> Tensor:
 
 
 def paint(images: Tensor, generator: Generator) -> Tensor:
-    """The figure in an even random colour at least `LEAST` from the background; (b, c, h, w) in [0, 1] → the same."""
+    """The figure in an even random colour at least LEAST from the background; (b, c, h, w) in [0, 1] → the same."""
     b, c = images.shape[:2]
     back = images[:, :, :1, :1]  # (b, c, 1, 1)
     tries = torch.rand(b, 8, c, generator=generator, device=generator.device).to(images.device)

@@ -1,12 +1,10 @@
-"""Foreign images at the encoder's door: grey digits brought to the size and the channels that an encoder was trained on."""
+"""Foreign images at the encoder's door: grey digits brought to the size and the channels that it was trained on."""
 
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-WAYS = ("pad", "resize")
 
 
 @dataclass(frozen=True)
@@ -26,14 +24,13 @@ def to_input(images: Tensor, side: int = 32, channels: int = 3, how: str = "pad"
     how: "pad" puts a black margin around, every old pixel keeps its value; "resize" enlarges bilinearly and rounds.
     Raises ValueError for another type or shape, an unknown way, or images that are too large to pad.
     """
+    h, w = images.shape[-2:]
     if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] not in (1, channels):
-        found = f"{images.dtype}, shape {tuple(images.shape)}"
-        raise ValueError(f"Images of type {found}: expected uint8 (n, c, h, w), c = 1 or {channels}.")
-    if how not in WAYS:
-        raise ValueError(f"how = {how!r} is unknown; choose one of {', '.join(WAYS)}.")
-    h, w = images.shape[2:]
+        raise ValueError(f"Got {images.dtype} {tuple(images.shape)}: expected uint8 (n, c, h, w), c = 1 or {channels}.")
     if how == "resize":
         images = F.interpolate(images.float(), (side, side), mode="bilinear", antialias=True).round().to(torch.uint8)
+    elif how != "pad":
+        raise ValueError(f"how = {how!r} is unknown; choose pad or resize.")
     elif max(h, w) > side:
         raise ValueError(f"Images of {h} × {w} pixels do not fit into {side} × {side}. Use how='resize'.")
     else:
@@ -43,7 +40,7 @@ def to_input(images: Tensor, side: int = 32, channels: int = 3, how: str = "pad"
 
 
 def on_ground(digits: Tensor, ground: Tensor) -> Tensor:
-    """The same strokes in white on other grounds; digits (n, c, h, w), ground (n, c, h, w) or one colour (c, 1, 1), uint8.
+    """The same strokes in white on other grounds; digits (n, c, h, w), ground the same or one colour (c, 1, 1), uint8.
 
     A digit's brightness is how much of the stroke covers a pixel: 0 shows the ground, 255 is white.
     """

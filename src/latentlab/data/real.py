@@ -1,77 +1,83 @@
-"""MNIST and CIFAR-10: torchvision's files, downloaded on request only; or a JPEG copy of CIFAR-10 as a folder of images."""
+"""Real data: scikit-learn's digits; MNIST and CIFAR-10, downloaded on request only, or a JPEG copy of CIFAR-10."""
 
-from __future__ import annotations
-
+import functools
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 import torchvision
+from filelock import FileLock
 
-from .cache import locked
 from .dataset import Dataset
 from .folder import load_folder
 
+DIGITS = tuple("0123456789")
+HELD_OUT = 360  # test images of scikit-learn's 1,797 digits, with equal shares of every class
+TORCHVISION = {  # the set's title, its folder, who reads it
+    "mnist": ("MNIST", "MNIST", torchvision.datasets.MNIST),
+    "cifar10": ("CIFAR-10", "cifar-10-batches-py", torchvision.datasets.CIFAR10),
+}
 QUICK = 'The quick profile needs no download: load("shapes10") and load("digits") always work.'
 
 
-def mnist(split: str, root: Path, download: bool = False) -> Dataset:
-    """MNIST, images (n, 1, 28, 28) uint8, from `<root>/cache/MNIST/raw` or `<root>/MNIST/raw`.
+def enlarge(images: np.ndarray) -> np.ndarray:
+    """Integers 0 … 16 (n, 8, 8) → uint8 (n, 28, 28): bilinear to 20×20, a margin of 4, 16 becomes 255; integers only.
 
-    Raises FileNotFoundError when it is not there and `download` is False, ConnectionError when the download fails,
-    ValueError for damaged files.
+    Point i of the 20 lies at (i + ½) · 8/20 - ½ = (4i - 3)/10 on the old grid; beyond the old edge all is black.
     """
-    train = _train(split)
-    place = _place(root, "MNIST", "MNIST", torchvision.datasets.MNIST, download)
-    data = _open(torchvision.datasets.MNIST, place, train, place / "MNIST")
-    return Dataset("MNIST", split, data.data[:, None], data.targets.to(torch.int64), tuple("0123456789"))
+    place = 4 * (np.arange(28) - 4) - 3  # in tenths of an old point
+    weights = np.maximum(10 - abs(place[:, None] - 10 * np.arange(8)), 0)  # (28, 8)
+    total = weights @ images @ weights.T  # (n, 28, 28), 0 … 16 · 100
+    return ((total * 255 + 800) // 1600).astype(np.uint8)
 
 
-def cifar10(split: str, root: Path, download: bool = False) -> Dataset:
-    """CIFAR-10, images (n, 3, 32, 32) uint8, from `cifar-10-batches-py` in `<root>/cache` or `<root>`.
+@functools.lru_cache(maxsize=2)
+def digits(split: str) -> Dataset:
+    """scikit-learn's digits in the look of MNIST: images (n, 1, 28, 28) uint8, 1,437 and always the same 360."""
+    from sklearn import datasets
 
-    Where that is absent and `<root>/cache/cifar10/train/<class>/` holds images, these are used, under the name
-    "CIFAR-10 (JPEG copy)". Raises as `mnist` does.
+    raw = datasets.load_digits()
+    images = torch.from_numpy(enlarge(raw.images.astype(np.int64)))[:, None]  # (n, 1, 28, 28)
+    whole = Dataset("digits", split, images, torch.from_numpy(raw.target.astype(np.int64)), DIGITS)
+    return whole.holdout(HELD_OUT, seed=0)[split == "test"]
+
+
+def from_torchvision(name: str, split: str, root: Path, download: bool) -> Dataset:
+    """MNIST (n, 1, 28, 28) or CIFAR-10 (n, 3, 32, 32), uint8, from `<root>/cache` or `<root>`.
+
+    Where CIFAR-10 is absent and `<root>/cache/cifar10/train/<class>/` holds images, these are used, under the name
+    "CIFAR-10 (JPEG copy)". Raises FileNotFoundError when nothing is there and `download` is False, ConnectionError when
+    the download fails, ValueError for damaged files.
     """
-    train = _train(split)
-    if _found(root, "cifar-10-batches-py") is None:
-        for copy in (root / "cache" / "cifar10", root / "cifar10"):
-            if (copy / "train").is_dir():
-                return load_folder(copy, split, store=root / "cache" / "decoded", name="CIFAR-10 (JPEG copy)")
-    place = _place(root, "cifar-10-batches-py", "CIFAR-10", torchvision.datasets.CIFAR10, download)
-    data = _open(torchvision.datasets.CIFAR10, place, train, place / "cifar-10-batches-py")
+    title, inside, kind = TORCHVISION[name]
+    cache = root / "cache"
+    place = next((folder for folder in (cache, root) if (folder / inside).is_dir()), None)
+    copy = next((folder for folder in (cache / name, root / name) if (folder / "train").is_dir()), None)
+    if place is None and copy is not None and name == "cifar10":
+        return load_folder(copy, split, cache / "decoded", name="CIFAR-10 (JPEG copy)")
+    if place is None and not download:
+        ways = "Call load(…, download=True), put its files there by hand, or set LATENTLAB_DATA to where they are."
+        raise FileNotFoundError(f"{title} is not in {cache / inside}. {ways} {QUICK}")
+    place = place or _download(cache, title, inside, kind)
+    try:
+        data = kind(str(place), train=split == "train")
+    except Exception as error:  # torchvision's readers raise many kinds for damaged files, among them AssertionError
+        said = f"The files in {place / inside} are incomplete or damaged ({type(error).__name__}: {error})."
+        raise ValueError(f"{said} Delete that folder and load again with download=True. {QUICK}") from error
+    labels = torch.as_tensor(data.targets, dtype=torch.int64)  # (n,)
+    if name == "mnist":
+        return Dataset(title, split, data.data[:, None], labels, DIGITS)
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()  # (n, 3, 32, 32)
-    return Dataset("CIFAR-10", split, images, torch.tensor(data.targets, dtype=torch.int64), tuple(data.classes))
+    return Dataset(title, split, images, labels, tuple(data.classes))
 
 
-def _train(split: str) -> bool:
-    if split not in ("train", "test"):
-        raise ValueError(f"There is no split {split!r}: choose train or test.")
-    return split == "train"
-
-
-def _found(root: Path, inside: str) -> Path | None:
-    return next((place for place in (root / "cache", root) if (place / inside).is_dir()), None)
-
-
-def _place(root: Path, inside: str, name: str, kind: type, download: bool) -> Path:
-    """The folder that torchvision calls root, after a download where that was asked for."""
-    place = _found(root, inside)
-    if place is None and download:
-        place = _download(root / "cache", inside, name, kind)
-    if place is None:
-        raise FileNotFoundError(
-            f"{name} is not in {root / 'cache' / inside}. Call load(…, download=True) where there is a network, or put its "
-            f"files there by hand, or set LATENTLAB_DATA to the folder that has them. {QUICK}"
-        )
-    return place
-
-
-def _download(cache: Path, inside: str, name: str, kind: type) -> Path:
-    """Fetch into a temporary folder, then rename: the data is there completely or not at all. A second process waits."""
-    with locked(cache / f"{inside}.lock"):
+def _download(cache: Path, title: str, inside: str, kind: type) -> Path:
+    """Fetch into a temporary folder, then rename: all is there or nothing. A second process waits."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{inside}.lock"):
         if (cache / inside).is_dir():  # another process was faster
             return cache
         temporary = Path(tempfile.mkdtemp(prefix=f"{inside}.", dir=cache))
@@ -79,20 +85,9 @@ def _download(cache: Path, inside: str, name: str, kind: type) -> Path:
             kind(str(temporary), download=True)
             os.replace(temporary / inside, cache / inside)
         except (OSError, RuntimeError) as error:
-            raise ConnectionError(
-                f"{name} could not be downloaded to {cache} ({error}). Nothing half-written was left there. Check the "
-                f"network and the free space and try again, or put the files in {cache / inside} by hand. {QUICK}"
-            ) from error
+            said = f"{title} could not be downloaded to {cache} ({error}), nothing was left there. Check the network"
+            ways = f"and the free space and try again, or put the files in {cache / inside} by hand."
+            raise ConnectionError(f"{said} {ways} {QUICK}") from error
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return cache
-
-
-def _open(kind: type, place: Path, train: bool, files: Path):
-    try:
-        return kind(str(place), train=train, download=False)
-    except Exception as error:  # torchvision's readers raise many kinds for damaged files, among them AssertionError
-        raise ValueError(
-            f"The files in {files} are incomplete or damaged ({type(error).__name__}: {error}). Delete that folder and load "
-            f"again with download=True. {QUICK}"
-        ) from error
