@@ -1,7 +1,7 @@
-"""Angles, hours and other quantities that come round again: their mean, their spread, and losses for them.
+"""Angles, hours and other quantities that come round again: their difference, their mean and their spread.
 
-`period` is RADIANS (2π, the default), DEGREES (360), or any other, such as 24 for hours or 180 for axes. Angles are numbers,
-lists, arrays or tensors; results are tensors, through which gradients flow.
+`period` is RADIANS (2π, the default), DEGREES (360), or any other, such as 24 for hours or 180 for axes. Angles are
+numbers, lists, arrays or tensors; results are tensors, through which gradients flow.
 Source: Mardia and Jupp, Directional Statistics (2000), sections 2.2 and 2.3.
 """
 
@@ -32,7 +32,7 @@ def angular_difference(x: Angles, y: Angles, period: float = RADIANS) -> Tensor:
 
 
 def mean_vector(angles: Angles, period: float = RADIANS, dim: Dim = None) -> Tensor:
-    """R̄, the mean of the unit vectors: angles (…) → (2, … without `dim`), first the cosines. ValueError if there are none."""
+    """R̄, the mean of the unit vectors: angles (…) → (2, … without `dim`), cosines first; ValueError for no angles."""
     theta = as_angles(angles) * (RADIANS / period)
     if not theta.numel():
         raise ValueError(f"There are no angles (shape {tuple(theta.shape)}): mean and variance need at least one.")
@@ -41,44 +41,19 @@ def mean_vector(angles: Angles, period: float = RADIANS, dim: Dim = None) -> Ten
 
 
 def circular_mean(angles: Angles, period: float = RADIANS, dim: Dim = None) -> Tensor:
-    """The direction of R̄, in [0, period); angles (…) → the same without `dim`. ValueError if the vectors cancel, or for NaN."""
+    """The direction of R̄, in [0, period); angles (…) → without `dim`. ValueError if the vectors cancel, or for NaN."""
     x, y = mean_vector(angles, period, dim)
     if not (torch.hypot(x, y) > 16 * torch.finfo(x.dtype).eps).all():
-        raise ValueError(
-            "The circular mean is undefined: the unit vectors cancel (as for 0 and 180 degrees), or an angle is not finite."
-        )
+        raise ValueError("The circular mean is undefined: the unit vectors cancel, or an angle is not finite.")
     # ᾱ = atan2(Σ sin α, Σ cos α) mod p; rounding can return p itself, which is 0
     mean = torch.remainder(torch.atan2(y, x) * (period / RADIANS), period)
     return torch.where(mean < period, mean, mean - period)
 
 
 def circular_variance(angles: Angles, period: float = RADIANS, dim: Dim = None) -> Tensor:
-    """1 − |R̄|, between 0 (all angles coincide) and 1 (the unit vectors cancel); angles (…) → without `dim`.
+    """1 − |R̄|, from 0 (all angles coincide) to 1 (the unit vectors cancel); angles (…) → without `dim`.
 
-    A measure of spread, not a loss between predictions and targets: see `cosine_loss`.
+    A measure of spread, not a loss between predictions and targets.
     """
     # V = 1 − |R̄|; vector_norm has the gradient 0 at 0, where hypot has none
     return 1 - torch.linalg.vector_norm(mean_vector(angles, period, dim), dim=0).clamp(max=1)
-
-
-def cosine_loss(prediction: Angles, target: Angles, period: float = RADIANS) -> Tensor:
-    """Mean of 1 − cos(prediction − target): smooth everywhere, 0 if all agree, 2 if all are opposite; (…), (…) → scalar."""
-    # L = mean(1 − cos d), d = 2π (x − y) / p
-    x, y = pair(prediction, target)
-    return (1 - torch.cos((x - y) * (RADIANS / period))).mean()
-
-
-def arc_loss(prediction: Angles, target: Angles, period: float = RADIANS) -> Tensor:
-    """Mean squared length of the shorter arc, in units of `period` squared; (…), (…) → scalar. Has a kink at opposite angles."""
-    # L = mean(d²), d the shorter way from target to prediction
-    return angular_difference(*pair(prediction, target), period).square().mean()
-
-
-def pair(prediction: Angles, target: Angles) -> tuple[Tensor, Tensor]:
-    """Both as tensors of one shape, or one a single number. A silent (n,) against (n, 1) would compare every pair."""
-    x, y = as_angles(prediction), as_angles(target)
-    if not x.numel() or not y.numel() or (x.shape != y.shape and x.ndim and y.ndim):
-        raise ValueError(
-            f"prediction has shape {tuple(x.shape)}, target {tuple(y.shape)}: expected equal shapes with at least one angle."
-        )
-    return x, y

@@ -1,7 +1,7 @@
 """Bounds on the log-likelihood of a model with hidden z: the ELBO by two routes, and the importance-weighted bound.
 
-D. Kingma, M. Welling, "Auto-encoding variational Bayes", ICLR 2014; Y. Burda, R. Grosse, R. Salakhutdinov, "Importance weighted
-autoencoders", ICLR 2016.
+D. Kingma, M. Welling, "Auto-encoding variational Bayes", ICLR 2014; Y. Burda, R. Grosse, R. Salakhutdinov, "Importance
+weighted autoencoders", ICLR 2016.
 """
 
 import math
@@ -30,16 +30,14 @@ def reparametrise(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
 
 
 def log_weights(log_likelihood: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """log w = log p(x|z) + log p(z) − log q(z|x) for a standard normal prior; (k, b) and (k, b, d), (b, d), (b, d) → (k, b)."""
+    """log w for a standard normal prior; log p(x|z) (k, b), z (k, b, d), q's mean and log-variance (b, d) → (k, b)."""
     zero = torch.zeros_like(mean)
-    return log_likelihood + gaussian_log_density(z, zero, zero) - gaussian_log_density(z, mean, log_variance)  # (k, b)
+    # log w = log p(x|z) + log p(z) − log q(z|x)
+    return log_likelihood + gaussian_log_density(z, zero, zero) - gaussian_log_density(z, mean, log_variance)
 
 
 def importance_bound(log_w: Tensor) -> Tensor:
-    """L_k of every image from k log-weights, without overflow; (k, b) → (b,). k = 1 is the ELBO. Burda et al. 2016, eq. 8.
-
-    Raises ValueError for k = 0.
-    """
+    """L_k of every image from k ≥ 1 log-weights, without overflow; (k, b) → (b,). Burda et al. 2016, eq. 8."""
     if log_w.ndim < 1 or len(log_w) == 0:
         raise ValueError("The importance-weighted bound needs at least one sample, k ≥ 1; there is none.")
     # L_k = log (1/k) Σ_j w_j

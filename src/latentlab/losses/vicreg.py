@@ -21,7 +21,7 @@ class VICRegWeights:
 def invariance(z1: Tensor, z2: Tensor) -> Tensor:
     """Mean squared difference between the embeddings of two views; z1, z2 (b, d) → scalar.
 
-    The paper's equation 5 sums over the d coordinates; the authors' code, and everybody's weights, take the mean. So do we.
+    The paper's equation 5 sums over the d coordinates; the authors' code, and everybody's weights, take the mean.
     """
     # s(Z, Z') = 1/(b d) Σ_i ‖z_i − z'_i‖²
     return F.mse_loss(z1, z2)
@@ -54,36 +54,26 @@ def covariance(z: Tensor) -> Tensor:
 
 
 def correlation(z: Tensor) -> Tensor:
-    """Mean squared correlation between different coordinates: covariances with the spreads divided out; z (b, d) → scalar."""
+    """Mean squared correlation of different coordinates: covariances without the spreads; z (b, d) → scalar."""
     r = torch.corrcoef(z.T)  # (d, d)
     # 1/(d (d − 1)) Σ_{j≠k} r²_jk
     return (r.square().sum() - len(r)) / (len(r) * (len(r) - 1))
 
 
-def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights(), *, variance_over: str = "mean") -> dict[str, Tensor]:
+def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights()) -> dict[str, Tensor]:
     """The loss and its three terms for the embeddings of two views; z1, z2 (b, d) → scalars by name.
 
-    Two conventions of the variance term are in use: `variance_over="mean"` halves the sum over the two branches as the
-    authors' code does, "sum" adds the branches as the paper's equation 6 does, which amounts to twice the weight μ.
-    The covariance term is the sum over the branches in both. Computed in float32 whatever the inputs are (float64 stays).
-    Raises ValueError if the shapes differ, the batch has fewer than two rows, or the convention has another name.
+    The variance term is the mean over the two branches, as in the authors' code; the paper's equation 6 adds them,
+    which amounts to twice the weight μ. The covariance term is the sum in both. Computed in float32 or float64.
+    Raises ValueError if the shapes differ or the batch has fewer than two rows.
     """
     if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < 2:
-        raise ValueError(f"Expected two (b, d) batches of equal shape with b ≥ 2, got {tuple(z1.shape)} and {tuple(z2.shape)}.")
-    if variance_over not in ("mean", "sum"):
-        raise ValueError(f"variance_over is {variance_over!r}; choose 'mean' (the authors' code) or 'sum' (the paper).")
+        raise ValueError(f"Give two (b, d) batches of equal shape, b ≥ 2; not {tuple(z1.shape)} and {tuple(z2.shape)}.")
     with torch.autocast(z1.device.type, enabled=False):
         z1, z2 = (z if z.dtype == torch.float64 else z.float() for z in (z1, z2))
-        terms = {
-            "invariance": invariance(z1, z2),
-            "variance": (variance(z1, weights.gamma, weights.epsilon) + variance(z2, weights.gamma, weights.epsilon))
-            / (2.0 if variance_over == "mean" else 1.0),
-            "covariance": covariance(z1) + covariance(z2),
-        }
+        s = invariance(z1, z2)
+        v = (variance(z1, weights.gamma, weights.epsilon) + variance(z2, weights.gamma, weights.epsilon)) / 2
+        c = covariance(z1) + covariance(z2)
         # ℓ = λ s(Z, Z') + μ v(Z, Z') + ν [c(Z) + c(Z')]
-        loss = (
-            weights.invariance * terms["invariance"]
-            + weights.variance * terms["variance"]
-            + weights.covariance * terms["covariance"]
-        )
-    return {"loss": loss, **terms}
+        loss = weights.invariance * s + weights.variance * v + weights.covariance * c
+    return {"loss": loss, "invariance": s, "variance": v, "covariance": c}

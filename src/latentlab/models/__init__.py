@@ -1,8 +1,7 @@
 """Encoders and heads; no training code, no losses, no files."""
 
 from .autoencoder import Autoencoder
-from .convnet import ConvNet
+from .convnet import ConvNet, ResNet18
 from .heads import JointEmbedding, Projector
-from .resnet import ResNet18
 
 __all__ = ["Autoencoder", "ConvNet", "JointEmbedding", "Projector", "ResNet18"]

@@ -1,5 +1,7 @@
 """A small convolutional autoencoder: image → code of `dim` numbers → image."""
 
+import math
+
 from torch import Tensor, nn
 
 from .convnet import standardise
@@ -11,11 +13,10 @@ HALVINGS = 3  # the first so many convolutions halve the side, further ones keep
 class Autoencoder(nn.Module):
     """Images (b, channels, size, size) in [0, 1] → reconstructions of the same shape, by way of codes z (b, dim).
 
-    The encoder has `depth` convolutions of 3×3 and two fully connected layers, the first of which is never narrower than the
-    code; the decoder is its mirror image and ends in a sigmoid. With the activation "none" the encoder is an affine map, and so
-    is the decoder up to its sigmoid. `wide` allows codes with more numbers than the image has.
-    Raises ValueError for a code below 1 or above the number of pixels, a depth below 1, an image that cannot be halved, an
-    unknown activation; in use, for images or codes of another shape.
+    The encoder has `depth` convolutions of 3×3 and two fully connected layers, the first never narrower than the code;
+    the decoder is its mirror image and ends in a sigmoid. With the activation "none" the encoder is an affine map, and
+    so is the decoder up to its sigmoid. `wide` allows codes with more numbers than the image has.
+    Raises ValueError for a network that cannot be; in use, for images or codes of another shape.
     """
 
     def __init__(
@@ -23,14 +24,20 @@ class Autoencoder(nn.Module):
         wide: bool = False,
     ):  # fmt: skip
         super().__init__()
-        _check(dim, channels, size, depth, activation, wide)
-        self.dim, self.shape, self.depth, self.activation = dim, (channels, size, size), depth, activation
+        pixels = channels * size * size
+        if dim < 1:
+            raise ValueError(f"A code of {dim} numbers holds nothing: choose dim ≥ 1.")
+        if dim > pixels and not wide:
+            raise ValueError(f"A code of {dim} numbers for an image of {pixels}: choose dim ≤ {pixels}, or wide=True.")
+        if depth < 1 or size < 2 ** min(depth, HALVINGS):
+            raise ValueError(f"depth = {depth} for images of side {size}: at least 1, and a side that halves so often.")
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"There is no activation {activation!r}; choose {', '.join(ACTIVATIONS)}.")
+        self.dim, shape = dim, (channels, size, size)
         hidden, nonlinear = max(128, dim), ACTIVATIONS[activation]
         widths = [channels, *(width * 2 ** min(layer, HALVINGS - 1) for layer in range(depth))]
         strides = [2 if layer < HALVINGS else 1 for layer in range(depth)]
-        sizes = [size]
-        for stride in strides:
-            sizes.append((sizes[-1] - 1) // stride + 1)
+        sizes = [math.ceil(size / 2 ** min(layer, HALVINGS)) for layer in range(depth + 1)]
         flat = widths[-1] * sizes[-1] ** 2
 
         down: list[nn.Module] = []
@@ -42,27 +49,23 @@ class Autoencoder(nn.Module):
         for layer in reversed(range(depth)):
             # A transposed convolution of stride 2 makes 2·side − 1 of a side; output_padding adds the missing row.
             missing = sizes[layer] - (strides[layer] * (sizes[layer + 1] - 1) + 1)
-            up.append(nn.ConvTranspose2d(widths[layer + 1], widths[layer], 3, strides[layer], 1, output_padding=missing))
-            up.append(nonlinear() if layer else nn.Sigmoid())  # (b, width, side, side), at last (b, channels, size, size)
-        self.encoder, self.decoder = Encoder(self.shape, dim, *down), nn.Sequential(*up)
+            widen = nn.ConvTranspose2d(widths[layer + 1], widths[layer], 3, strides[layer], 1, output_padding=missing)
+            up += [widen, nonlinear() if layer else nn.Sigmoid()]  # (b, width, side, side), at last the image
+        self.encoder, self.decoder = Encoder(shape, dim, *down), nn.Sequential(*up)
         _initialise(self, activation)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Images (b, c, h, w) in [0, 1] → codes (b, dim)."""
-        return self.encoder(images)
-
     def decode(self, z: Tensor) -> Tensor:
-        """Codes (b, dim) → images (b, c, h, w) in [0, 1]; raises ValueError for codes of another width."""
+        """Codes (b, dim) → images (b, c, h, w) in [0, 1]."""
         if z.ndim != 2 or z.shape[1] != self.dim:
             raise ValueError(f"The decoder takes codes (b, {self.dim}), got {tuple(z.shape)}.")
         return self.decoder(z)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.decode(self.encode(images))
+        return self.decode(self.encoder(images))
 
 
 class Encoder(nn.Sequential):
-    """The first half: images (b, c, h, w) in [0, 1] → codes (b, dim). Raises ValueError for images of another size."""
+    """The first half: images (b, c, h, w) in [0, 1] → codes (b, dim)."""
 
     def __init__(self, shape: tuple[int, int, int], dim: int, *layers: nn.Module):
         super().__init__(*layers)
@@ -70,11 +73,8 @@ class Encoder(nn.Sequential):
 
     def forward(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or tuple(images.shape[1:]) != self.shape:
-            want = "×".join(map(str, self.shape))
-            raise ValueError(
-                f"This autoencoder was built for images of {want} (channels × height × width), got {tuple(images.shape[1:])}. "
-                "Build one with size= and channels= of your images, or scale them."
-            )
+            given, wanted = ("×".join(map(str, shape)) for shape in (images.shape[1:], self.shape))
+            raise ValueError(f"This autoencoder was built for images of {wanted}, got {given}: give it their size=.")
         return super().forward(standardise(images))
 
 
@@ -84,24 +84,10 @@ def _initialise(network: Autoencoder, activation: str) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear | nn.ConvTranspose2d):
             # fan_in: how many inputs one output sums; a transposed convolution spreads its kernel over stride² outputs
-            spread = layer.weight[0, 0].numel() / (layer.stride[0] ** 2 if isinstance(layer, nn.ConvTranspose2d) else 1)
-            inputs = layer.weight.shape[0 if isinstance(layer, nn.ConvTranspose2d) else 1]
+            turned = isinstance(layer, nn.ConvTranspose2d)
+            spread = layer.weight[0, 0].numel() / (layer.stride[0] ** 2 if turned else 1)
+            inputs = layer.weight.shape[0 if turned else 1]
             # Var(w) = gain² / fan_in
             nn.init.normal_(layer.weight, std=gain / (inputs * spread) ** 0.5)
             nn.init.zeros_(layer.bias)
     nn.init.constant_(network.decoder[-2].bias, -2.0)  # sigmoid(−2) = 0.12, about the mean brightness of a digit
-
-
-def _check(dim: int, channels: int, size: int, depth: int, activation: str, wide: bool) -> None:
-    pixels = channels * size * size
-    if dim < 1:
-        raise ValueError(f"A code of {dim} numbers holds nothing: choose dim ≥ 1.")
-    if dim > pixels and not wide:
-        raise ValueError(
-            f"A code of {dim} numbers for an image of {pixels} ({channels}×{size}×{size}): choose dim ≤ {pixels}, or say "
-            "wide=True to look at what then no longer compresses."
-        )
-    if depth < 1 or size < 2 ** min(depth, HALVINGS):
-        raise ValueError(f"depth = {depth} for images of side {size}: needs 1 ≤ depth, and a side that can be halved so often.")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"There is no activation {activation!r}; choose {', '.join(ACTIVATIONS)}.")

@@ -1,4 +1,4 @@
-"""Codes without an encoder: a table of free numbers, one row an image, and a small decoder that turns codes into pictures."""
+"""Codes without an encoder: a table of free numbers, one row an image, and a small decoder from codes to pictures."""
 
 import torch
 from torch import Tensor, nn
@@ -6,16 +6,16 @@ from torch.nn import functional as F
 
 
 class CodeTable(nn.Module):
-    """Free codes: row numbers (b,) → codes (b, copies, dim). Every number is a weight of its own.
+    """Free codes: row numbers (b,) → codes (b, copies, dim), at first from N(0, 0.1²). Every number is a weight.
 
-    Adam moves every weight by about its learning rate, and networks need small rates. The weights are therefore codes divided by
-    `stride`: with one rate for both, codes move `stride` times as fast as a network's weights. They start from N(0, spread²).
+    Adam moves every weight by about its learning rate, and networks need small rates. The weights are therefore codes
+    divided by `stride`: with one rate for both, codes move `stride` times as fast as a network's weights.
     """
 
-    def __init__(self, rows: int, dim: int, generator: torch.Generator, *, copies: int = 1, stride: float, spread: float = 0.1):
+    def __init__(self, rows: int, dim: int, generator: torch.Generator, *, copies: int = 1, stride: float):
         super().__init__()
         self.stride = stride
-        self.weight = nn.Parameter(torch.randn(rows, copies, dim, generator=generator) * (spread / stride))
+        self.weight = nn.Parameter(torch.randn(rows, copies, dim, generator=generator) * (0.1 / stride))
 
     def forward(self, rows: Tensor) -> Tensor:
         # an embedding, not an index: its gradient is ten times as fast on a CPU
@@ -28,12 +28,10 @@ class CodeTable(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Codes z (b, dim) → pictures (b, channels, side, side), around [0, 1]: one linear layer, two steps up in size.
+    """Codes z (b, dim) → pictures (b, channels, side, side), around [0, 1]; ValueError unless 4 divides the side.
 
-    A linear layer `first` makes maps of a quarter of the side; twice a convolution and a rearrangement of its channels into
-    2×2 pixels double the side. As `first` is linear, any invertible linear change of the codes can be undone in it
-    (`recipes.latent.recode`).
-    Raises ValueError unless the side is a multiple of four.
+    A linear layer `first` makes maps of a quarter of the side (and can undo any invertible linear change of the codes);
+    twice a convolution and a rearrangement of its channels into 2×2 pixels double it.
     """
 
     def __init__(self, dim: int, channels: int = 3, side: int = 32, width: int = 32):

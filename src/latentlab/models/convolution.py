@@ -1,9 +1,7 @@
 """A 3×3 convolution that trains fast on a CPU: on small maps all three of its products are plain matrix products.
 
-Libraries tune convolutions for large maps. On maps of 5×5 and below, with hundreds of images in a batch, oneDNN's gradient of
-the weights ran at a quarter (5×5) to a seventeenth (2×2) of its forward rate where we measured it
-(`benchmarks/test_convolution_bench.py`). Written as a product of two matrices it keeps up, and gathering the 3×3 patches costs
-a fraction of what is won.
+Libraries tune convolutions for large maps. On maps of 5×5 and below, oneDNN's gradient of the weights ran at a quarter
+(5×5) to a seventeenth (2×2) of its forward rate (`benchmarks/test_convolution_bench.py`); a matrix product keeps up.
 """
 
 import torch
@@ -14,7 +12,7 @@ LARGEST_MAP = 36  # pixels; above that the library's own kernels win
 
 
 def patches(x: Tensor) -> Tensor:
-    """The 3×3 neighbourhood of every pixel, zeros outside the map; (b, c, h, w) → (b·h·w, 9·c), rows by image, row, column."""
+    """The 3×3 neighbourhood of every pixel, zeros outside; (b, c, h, w) → (b·h·w, 9·c), rows by image, row, column."""
     b, c, h, w = x.shape
     padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))  # (b, h+2, w+2, c)
     s = padded.stride()
@@ -47,7 +45,7 @@ class _MatrixConvolution(torch.autograd.Function):
 
 
 class Conv3x3(nn.Conv2d):
-    """3×3 convolution, stride 1, padding 1, no bias; (b, inputs, h, w) → (b, outputs, h, w). Weights as in `nn.Conv2d`."""
+    """3×3 convolution, stride 1, padding 1, no bias; (b, inputs, h, w) → (b, outputs, h, w). Weights: `nn.Conv2d`'s."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__(inputs, outputs, 3, padding=1, bias=False)

@@ -17,7 +17,7 @@ BOUND = 2.0  # |log scale| of one coupling, so that no layer explodes
 class Planar(nn.Module):
     """x = u + v tanh(w·u + b): a push along v whose strength depends on the side of a plane; (n, d) → (n, d).
 
-    `constrain` moves v so that w·v > −1, which makes it invertible; without it, parameters that are not raise ValueError.
+    `constrain` moves v so that w·v > −1, which makes it invertible; without it, others raise ValueError.
     """
 
     def __init__(self, dim: int, *, constrain: bool = True):
@@ -30,7 +30,7 @@ class Planar(nn.Module):
         along = self.w @ self.v
         if not self.constrain:
             if along < -1:
-                raise ValueError(f"w·v = {along.item():.3g} < −1: this planar map is not invertible. Use constrain=True.")
+                raise ValueError(f"w·v = {along.item():.3g} < −1: this map is not invertible. Use constrain=True.")
             return self.v
         # v̂ = v + (−1 + log(1 + e^{w·v}) − w·v) w / |w|²
         return self.v + (F.softplus(along) - 1 - along) * self.w / self.w.square().sum()
@@ -56,9 +56,9 @@ class Planar(nn.Module):
 
 
 class Coupling(nn.Module):
-    """x = m ⊙ u + (1 − m) ⊙ (u ⊙ exp s(m ⊙ u) + t(m ⊙ u)): half stays, and says how the other half moves; (n, d) → (n, d).
+    """x = m ⊙ u + (1 − m) ⊙ (u ⊙ exp s(m ⊙ u) + t(m ⊙ u)): half stays, and moves the other half; (n, d) → (n, d).
 
-    mask (d,) of 0 and 1, or (c, h, w) for pixels, whose s and t convolutions compute.
+    mask (d,) of 0 and 1; or (c, h, w) for pixels, whose s and t are computed by convolutions.
     Raises ValueError if it keeps everything or nothing.
     """
 
@@ -96,7 +96,7 @@ class Coupling(nn.Module):
 
 
 class Affine(nn.Module):
-    """x = u ⊙ exp a + b, the same for all samples; `start_at` takes spread and mean of data, so that u begins as standard."""
+    """x = u ⊙ exp a + b, the same for all samples; `start_at` takes them from data, so that u begins standardised."""
 
     def __init__(self, dim: int):
         super().__init__()

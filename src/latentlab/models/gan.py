@@ -1,5 +1,7 @@
 """Generator and discriminator of fully connected layers, for points and for small images."""
 
+from math import prod
+
 from torch import Tensor, nn
 
 
@@ -8,12 +10,9 @@ class Generator(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], noise: int = 8, hidden: int = 64, *, bounded: bool = False):
         super().__init__()
-        self.shape, self.noise, size = tuple(shape), noise, 1
-        for side in shape:
-            size *= side
-        self.net = nn.Sequential(
-            nn.Linear(noise, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, size)
-        )
+        self.shape, self.noise = tuple(shape), noise
+        hiddens = nn.Linear(noise, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU()
+        self.net = nn.Sequential(*hiddens, nn.Linear(hidden, prod(shape)))
         self.end = nn.Sigmoid() if bounded else nn.Identity()
 
     def forward(self, z: Tensor) -> Tensor:
@@ -24,12 +23,9 @@ class Discriminator(nn.Sequential):
     """Samples (n, *shape) → logits (n,): how surely real."""
 
     def __init__(self, shape: tuple[int, ...], hidden: int = 64, dropout: float = 0.0):
-        size = 1
-        for side in shape:
-            size *= side
         super().__init__(
             nn.Flatten(),
-            nn.Linear(size, hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout),
+            nn.Linear(prod(shape), hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout),
             nn.Linear(hidden, hidden), nn.LeakyReLU(0.2), nn.Dropout(dropout),
             nn.Linear(hidden, 1), nn.Flatten(0),
         )  # fmt: skip

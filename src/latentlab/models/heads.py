@@ -11,7 +11,7 @@ class Projector(nn.Sequential):
     VICReg calls it the expander. The loss sees z, the evaluation sees y (Bardes et al. 2022, section 4).
     """
 
-    def __init__(self, dim: int, widths: Sequence[int] = (512, 512, 512)):
+    def __init__(self, dim: int, widths: Sequence[int]):
         layers: list[nn.Module] = []
         for width in widths[:-1]:
             layers += [nn.Linear(dim, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)]  # (b, width)
@@ -22,11 +22,9 @@ class Projector(nn.Sequential):
 class JointEmbedding(nn.Module):
     """An encoder and its projector: views (b, c, h, w) → embeddings z (b, d)."""
 
-    def __init__(self, encoder: nn.Module, widths: Sequence[int] = (512, 512, 512)):
+    def __init__(self, encoder: nn.Module, widths: Sequence[int]):
         super().__init__()
-        self.encoder = encoder
-        self.projector = Projector(encoder.dim, widths)
+        self.encoder, self.projector = encoder, Projector(encoder.dim, widths)
 
     def forward(self, views: Tensor) -> Tensor:
-        y = self.encoder(views)  # (b, dim)
-        return self.projector(y)  # (b, d)
+        return self.projector(self.encoder(views))  # (b, d)

@@ -1,7 +1,7 @@
 """Masked convolutions and PixelCNN: every pixel is predicted from those before it in reading order.
 
-A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, "Pixel recurrent neural networks", ICML 2016 (masks A and B); A. van den Oord
-et al., "Conditional image generation with PixelCNN decoders", NeurIPS 2016 (two stacks without a blind spot).
+A. van den Oord, N. Kalchbrenner, K. Kavukcuoglu, "Pixel recurrent neural networks", ICML 2016 (masks A and B);
+A. van den Oord et al., "Conditional image generation with PixelCNN decoders", NeurIPS 2016 (two stacks, no blind spot).
 """
 
 import torch
@@ -14,8 +14,8 @@ KINDS = ("A", "B", "rows above", "rows up to", "left", "left and own")
 def mask(kind: str, size: int) -> Tensor:
     """Which entries of a size × size kernel may see: (size, size) of 0 and 1.
 
-    "A": what stands before the centre in reading order; "B": the centre, too. "rows above" / "rows up to": whole rows (the
-    vertical stack's first and later layers); "left" / "left and own": one row (the horizontal stack's).
+    "A": what stands before the centre in reading order; "B": the centre, too. "rows above" / "rows up to": whole rows
+    (the vertical stack's first and later layers); "left" / "left and own": one row (the horizontal stack's).
     Raises ValueError for an unknown kind or an even size.
     """
     if kind not in KINDS:
@@ -43,7 +43,8 @@ class MaskedConv2d(nn.Conv2d):
     def __init__(self, kind: str, inputs: int, outputs: int, size: int = 3, bias: bool = True):
         super().__init__(inputs, outputs, size, padding=size // 2, bias=bias)
         self.register_buffer("mask", mask(kind, size), persistent=False)
-        self.rows, self.columns = (1 + int(self.mask.any(dim).nonzero().max()) if self.mask.any() else 1 for dim in (1, 0))
+        row, column = mask(kind, size).nonzero().max(0).values.tolist() if self.mask.any() else (0, 0)
+        self.rows, self.columns = row + 1, column + 1
 
     def forward(self, x: Tensor) -> Tensor:
         # y = (W ⊙ M) ∗ x + b
@@ -68,7 +69,7 @@ class Raster(nn.Module):
 
 
 class Stacks(nn.Module):
-    """One layer of two stacks: the vertical one sees all rows above, the horizontal one its row and what the vertical knows."""
+    """One layer of two stacks: the vertical sees all rows above, the horizontal its row and what the vertical knows."""
 
     def __init__(self, width: int, first: bool, size: int):
         super().__init__()
@@ -88,7 +89,7 @@ class Stacks(nn.Module):
 class PixelCNN(nn.Module):
     """Binary images (b, 1, h, w) → logits (b, 1, h, w) of every pixel given those before it in reading order.
 
-    stacks: two stacks, no blind spot; False: the plain one. Raises ValueError for fewer than one layer or another shape.
+    stacks: two stacks, no blind spot; False: the plain one. Raises ValueError for no layer or another shape.
     """
 
     def __init__(self, width: int = 24, layers: int = 5, first: int = 5, stacks: bool = True):
@@ -107,7 +108,7 @@ class PixelCNN(nn.Module):
 
 @torch.no_grad()
 def complete(network: nn.Module, images: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw the pixels that are not `known`, one after the other in reading order; (b, 1, h, w), (h, w) bool → (b, 1, h, w).
+    """Draw the pixels that are not `known` (h, w) one after the other in reading order; (b, 1, h, w) → the same.
 
     With nothing known these are samples: p(x) = Π_i p(x_i | x_1 … x_{i−1}).
     """

@@ -1,8 +1,8 @@
 """The yardstick: features nobody trained. Whitened patches of the training images as filters, then a linear probe.
 
 Adam Coates, Honglak Lee, Andrew Y. Ng, "An Analysis of Single-Layer Networks in Unsupervised Feature Learning" (2011).
-No gradient, no labels: patches are sampled, whitened and clustered, and every patch of an image is compared with the centres.
-What a learned encoder is worth is what it adds to this.
+No gradient, no labels: patches are sampled, whitened and clustered, and every patch of an image is compared with the
+centres. What a learned encoder is worth is what it adds to this.
 """
 
 from dataclasses import dataclass
@@ -14,35 +14,21 @@ from torch import Tensor, nn
 
 from latentlab.data import to_float
 
+PATCH = 6  # pixels a side
+CONTRAST = 10 / 255**2  # added to a patch's variance, pixels in [0, 1]: keeps the noise of flat patches small
+WHITENING = 0.1  # added to the eigenvalues of the patches' covariance
+GRID = 2  # averaged over GRID × GRID cells of the image
+PASSES = 10  # of k-means over the patches
+STANDARDISE_ON = 5000  # images that give each feature's mean and spread
 BLOCK = 2**20  # activations computed at a time (elements): small enough to stay in a processor's cache
 
 
 @dataclass(frozen=True)
 class PatchSettings:
-    """Everything that decides patch features but the images and the seed; raises ValueError for what cannot be computed."""
+    """How many filters, and how many patches are sampled for whitening and dictionary."""
 
     filters: int = 128
-    patch: int = 6  # pixels
-    patches: int = 100_000  # sampled for whitening and dictionary
-    contrast: float = 10 / 255**2  # added to a patch's variance, pixels in [0, 1]: keeps the noise of flat patches small
-    whitening: float = 0.1  # added to the eigenvalues of the patches' covariance
-    grid: int = 2  # averaged over grid × grid cells of the image
-    passes: int = 10  # of k-means over the patches
-    standardise_on: int = 5000  # images that give each feature's mean and spread
-
-    def __post_init__(self):
-        for name in ("filters", "patch", "patches", "grid", "passes", "standardise_on"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: expected a whole number from 1 on.")
-        if not (self.contrast > 0 and self.whitening > 0):
-            raise ValueError(f"contrast = {self.contrast}, whitening = {self.whitening}: both must be above 0.")
-        if self.patches < self.filters:
-            raise ValueError(f"{self.patches} patches are too few for {self.filters} filters: sample more, or ask for fewer.")
-
-    @property
-    def dim(self) -> int:
-        """How many features an image gets: filters × cells."""
-        return self.filters * self.grid**2
+    patches: int = 100_000
 
 
 PRESETS = {
@@ -51,16 +37,16 @@ PRESETS = {
 }
 
 
-def contrast_normalise(patches: Tensor, regulariser: float) -> Tensor:
-    """Patches (..., p), pixels in [0, 1], without their brightness (exactly) and contrast (up to the regulariser)."""
+def contrast_normalise(patches: Tensor, regulariser: float = CONTRAST) -> Tensor:
+    """Patches (..., p), pixels in [0, 1], without brightness (exactly) and contrast (up to the regulariser)."""
     # x − x̄
     centred = patches - patches.mean(-1, keepdim=True)  # (..., p)
     # x̂ = (x − x̄) / √(var x + c)
     return centred / (centred.square().mean(-1, keepdim=True) + regulariser).sqrt()
 
 
-def zca(patches: Tensor, regulariser: float) -> tuple[Tensor, Tensor]:
-    """Mean (p,) of patches (n, p), and the symmetric matrix W (p, p) that gives them unit covariance up to the regulariser."""
+def zca(patches: Tensor, regulariser: float = WHITENING) -> tuple[Tensor, Tensor]:
+    """Mean (p,) of patches (n, p), and the symmetric W (p, p) that gives them unit covariance up to the regulariser."""
     mean = patches.mean(0)  # (p,)
     centred = (patches - mean).double()
     # C = Xᵀ X / n = V Λ Vᵀ
@@ -70,7 +56,7 @@ def zca(patches: Tensor, regulariser: float) -> tuple[Tensor, Tensor]:
 
 
 def triangle(x: Tensor, centres: Tensor) -> Tensor:
-    """How much nearer than the average centre: whitened patches x (r, p), centres (k, p) → (r, k) ≥ 0, half of it zero."""
+    """How much nearer than the average centre: whitened patches x (r, p), centres (k, p) → (r, k) ≥ 0, half zero."""
     # z² = |x|² + |c|² − 2 x·c
     z = F.linear(x, -2 * centres, centres.square().sum(1))  # (r, k)
     z += x.float().square().sum(1, keepdim=True).to(z.dtype)
@@ -79,122 +65,79 @@ def triangle(x: Tensor, centres: Tensor) -> Tensor:
     return torch.sub(z.mean(1, keepdim=True), z, out=z).clamp_min_(0)
 
 
-def cells(rows: int, columns: int, grid: int) -> Tensor:
-    """Which position (rows · columns) belongs to which cell (grid²): a matrix of 0 and 1, every position in one cell."""
-    row = torch.arange(rows) * grid // rows  # (rows,)
-    column = torch.arange(columns) * grid // columns  # (columns,)
-    cell = (row[:, None] * grid + column).flatten()  # (rows · columns,)
-    return F.one_hot(cell, grid**2).T.float()  # (grid², rows · columns)
-
-
-def sample_patches(images: Tensor, size: int, n: int, generator: torch.Generator) -> Tensor:
-    """n square patches at random places of random images; uint8 (N, c, h, w) → float32 (n, c · size · size) in [0, 1]."""
+def sample_patches(images: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """n patches at random places of random images; uint8 (N, c, h, w) → float32 (n, p = c · PATCH²) in [0, 1]."""
     count, c, h, w = images.shape
-    which, top, left = (torch.randint(high, (n, 1, 1, 1), generator=generator) for high in (count, h - size + 1, w - size + 1))
-    step = torch.arange(size)
-    patches = images[which, torch.arange(c).view(-1, 1, 1), top + step.view(-1, 1), left + step]  # (n, c, size, size)
-    return to_float(patches).flatten(1)  # (n, c · size · size)
+    highs = count, h - PATCH + 1, w - PATCH + 1
+    which, top, left = (torch.randint(high, (n, 1, 1, 1), generator=generator) for high in highs)
+    step = torch.arange(PATCH)
+    patches = images[which, torch.arange(c).view(-1, 1, 1), top + step.view(-1, 1), left + step]  # (n, c, PATCH, PATCH)
+    return to_float(patches).flatten(1)  # (n, p)
 
 
 class PatchEncoder(nn.Module):
-    """Images → contrast-normalised, whitened patches → comparison with the dictionary → average per cell → standardised.
+    """Images → normalised, whitened patches → comparison with the dictionary → average per cell → standardised.
 
-    Made by `fit_patches`. A module like every encoder (float images in [0, 1] → (b, dim)), so `represent` takes it too;
-    nothing in it is trained. Fresh from the constructor its dictionary is empty, ready to load saved weights.
+    Made by `fit_patches`; a module like every encoder, but nothing in it is trained.
     """
 
-    def __init__(self, settings: PatchSettings, channels: int):
+    def __init__(self, mean: Tensor, whiten: Tensor, dictionary: Tensor):
         super().__init__()
-        self.settings, self.channels, self.dim = settings, channels, settings.dim
-        p = channels * settings.patch**2
-        self.mean, self.whiten = _fixed(p), _fixed(p, p)
-        self.dictionary = _fixed(settings.filters, p)
-        self.offset, self.scale = _fixed(self.dim), nn.Parameter(torch.ones(self.dim), requires_grad=False)
-
-    def features(self, images: Tensor, *, standardise: bool = True, batch: int = 500) -> Tensor:
-        """Features of images, uint8 (n, c, h, w) → float32 (n, dim) on the CPU; memory beyond the result does not grow with n.
-
-        standardise  each feature minus its mean over training images, divided by its spread there; False: as averaged
-        Raises ValueError for images of another type, another number of channels, or too small.
-        """
-        _check(images, self.settings)
-        features = torch.empty(len(images), self.dim)
-        for part, out in zip(images.split(batch), features.split(batch), strict=True):
-            pooled = self.pooled(to_float(part.to(self.mean.device)))  # (batch, dim)
-            out.copy_(self.standardised(pooled) if standardise else pooled)
-        return features  # (n, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.standardised(self.pooled(x))  # (b, dim)
-
-    def standardised(self, pooled: Tensor) -> Tensor:
-        # (f − mean f) / sd f
-        return (pooled - self.offset) / self.scale  # (b, dim)
+        dim = len(dictionary) * GRID**2
+        fixed = {"mean": mean, "whiten": whiten, "dictionary": dictionary}  # (p,), (p, p), (filters, p)
+        fixed |= {"offset": torch.zeros(dim), "scale": torch.ones(dim)}
+        for name, value in fixed.items():
+            self.register_parameter(name, nn.Parameter(value, requires_grad=False))
 
     @torch.no_grad()
-    def pooled(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Average activation of every filter in every cell: float images (b, c, h, w) in [0, 1] → float32 (b, dim)."""
-        if x.shape[1] != self.channels:
-            raise ValueError(f"The patches came from images with {self.channels} channel(s), these have {x.shape[1]}.")
-        rows, columns = (side - self.settings.patch + 1 for side in x.shape[2:])
-        cell = cells(rows, columns, self.settings.grid).to(x.device)  # (grid², l), l = rows · columns
-        block = max(1, BLOCK // (rows * columns * self.settings.filters))
-        return torch.cat([self._block(part, cell) for part in x.split(block)])  # (b, dim)
+        if x.shape[1] * PATCH**2 != len(self.mean):
+            known = len(self.mean) // PATCH**2
+            raise ValueError(f"The patches came from images with {known} channel(s), these have {x.shape[1]}.")
+        sides = [side - PATCH + 1 for side in x.shape[2:]]  # rows and columns of positions, l in all
+        row, column = (torch.arange(side) * GRID // side for side in sides)  # (rows,), (columns,)
+        number = (row[:, None] * GRID + column).flatten()  # (l,): the cell of every position
+        cell = F.one_hot(number, GRID**2).T.float().to(x.device)  # (GRID², l)
+        block = max(1, BLOCK // (len(number) * len(self.dictionary)))
+        features = torch.cat([self._block(part, cell) for part in x.split(block)])  # (b, dim)
+        # (f − mean f) / sd f
+        return (features - self.offset) / self.scale  # (b, dim)
 
     def _block(self, x: Tensor, cell: Tensor) -> Tensor:
-        patches = F.unfold(x, self.settings.patch).transpose(1, 2).contiguous()  # (b, l, p)
-        normal = contrast_normalise(patches, self.settings.contrast).flatten(0, 1)  # (b · l, p)
+        patches = F.unfold(x, PATCH).transpose(1, 2).contiguous()  # (b, l, p)
+        normal = contrast_normalise(patches).flatten(0, 1)  # (b · l, p)
         # W (x̂ − m)
         white = F.linear(normal - self.mean, self.whiten)  # (b · l, p)
         activations = triangle(white, self.dictionary).unflatten(0, (len(x), -1))  # (b, l, filters)
         # f = Σ activation over the cell's positions / their number
-        return ((cell @ activations).float() / cell.sum(1, keepdim=True)).flatten(1)  # (b, grid², ·) → (b, dim)
+        return ((cell @ activations).float() / cell.sum(1, keepdim=True)).flatten(1)  # (b, GRID², ·) → (b, dim)
 
 
 def fit_patches(images: Tensor, settings: PatchSettings = PRESETS["quick"], seed: int = 0) -> PatchEncoder:
     """Whitening, dictionary and standardisation from training images without labels; uint8 (n, c, h, w).
 
-    Raises ValueError for images of another type, images smaller than a patch (or with fewer patches than cells), and for
-    fewer patches with any contrast than filters.
+    Raises ValueError for images of another type, too small ones, and too few patches with any contrast.
     """
-    _check(images, settings)
-    generator = torch.Generator().manual_seed(seed)
-    raw = sample_patches(images, settings.patch, settings.patches, generator)  # (patches, p)
-    raw = raw[raw.amax(1) > raw.amin(1)]  # of a flat patch nothing is left without its brightness
-    if len(raw) < settings.filters:
-        raise ValueError(
-            f"Only {len(raw)} of {settings.patches} sampled patches are not flat, too few for {settings.filters} filters. "
-            "Sample more patches, take larger ones, or ask for fewer filters."
-        )
-    encoder = PatchEncoder(settings, images.shape[1])
-    normal = contrast_normalise(raw, settings.contrast)  # (n, p)
-    encoder.mean.data, encoder.whiten.data = zca(normal, settings.whitening)
-    white = (normal - encoder.mean) @ encoder.whiten  # (n, p)
-    encoder.dictionary.data = _centres(white, settings, seed)  # (filters, p)
-    sample = torch.randperm(len(images), generator=generator)[: settings.standardise_on]
-    spread, mean = torch.std_mean(encoder.features(images[sample], standardise=False), 0, correction=0)  # (dim,), (dim,)
-    encoder.offset.data, encoder.scale.data = mean, torch.where(spread > 1e-6 * mean, spread, torch.ones_like(spread))
-    return encoder.eval()
-
-
-def _centres(white: Tensor, settings: PatchSettings, seed: int) -> Tensor:
-    """Centres (filters, p) of k-means clusters of whitened patches (n, p)."""
-    clusters = MiniBatchKMeans(
-        settings.filters, max_iter=settings.passes, batch_size=4096, n_init=1, random_state=seed, max_no_improvement=None
-    )
-    return torch.from_numpy(clusters.fit(white.numpy()).cluster_centers_).float()  # (filters, p)
-
-
-def _fixed(*shape: int) -> nn.Parameter:
-    return nn.Parameter(torch.zeros(*shape), requires_grad=False)
-
-
-def _check(images: Tensor, settings: PatchSettings) -> None:
     if images.dtype != torch.uint8 or images.ndim != 4 or len(images) == 0:
         raise ValueError(f"Expected images uint8 (n, c, h, w) with n ≥ 1, got {images.dtype} {tuple(images.shape)}.")
-    needed, smallest = settings.patch + settings.grid - 1, min(images.shape[2:])
-    if smallest < needed:
-        raise ValueError(
-            f"Images of {images.shape[2]} × {images.shape[3]} pixels are too small: patches of {settings.patch} pixels in "
-            f"{settings.grid} × {settings.grid} cells need at least {needed} a side. Take smaller patches or larger images."
-        )
+    if min(images.shape[2:]) < PATCH + GRID - 1:
+        raise ValueError(f"Images {tuple(images.shape[2:])} are too small: at least {PATCH + GRID - 1} pixels a side.")
+    generator = torch.Generator().manual_seed(seed)
+    raw = sample_patches(images, settings.patches, generator)  # (patches, p)
+    raw = raw[raw.amax(1) > raw.amin(1)]  # of a flat patch nothing is left without its brightness
+    if len(raw) < settings.filters:
+        said = f"Only {len(raw)} of {settings.patches} sampled patches are not flat"
+        raise ValueError(f"{said}, too few for {settings.filters} filters: sample more, or ask for fewer.")
+    normal = contrast_normalise(raw)  # (n, p)
+    mean, whiten = zca(normal)  # (p,), (p, p)
+    clusters = MiniBatchKMeans(
+        settings.filters, max_iter=PASSES, batch_size=4096, n_init=1, random_state=seed, max_no_improvement=None
+    )
+    centres = clusters.fit(((normal - mean) @ whiten).numpy()).cluster_centers_  # (filters, p)
+    encoder = PatchEncoder(mean, whiten, torch.from_numpy(centres).float())
+    sample = images[torch.randperm(len(images), generator=generator)[:STANDARDISE_ON]]
+    features = torch.cat([encoder(to_float(part)) for part in sample.split(500)])  # (n, dim)
+    spread, mean = torch.std_mean(features, 0, correction=0)  # (dim,), (dim,)
+    encoder.offset.data, encoder.scale.data = mean, torch.where(spread > 1e-6 * mean, spread, torch.ones_like(spread))
+    return encoder.eval()

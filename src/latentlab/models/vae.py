@@ -1,5 +1,7 @@
 """A variational autoencoder of two fully connected networks, as in Kingma and Welling 2014 and Burda et al. 2016."""
 
+from math import prod
+
 import torch
 from torch import Tensor, nn
 
@@ -16,7 +18,7 @@ class VAE(nn.Module):
         super().__init__()
         if dim < 1:
             raise ValueError(f"A code of {dim} numbers holds nothing: choose dim ≥ 1.")
-        self.shape, self.dim, pixels = tuple(shape), dim, shape[0] * shape[1] * shape[2]
+        self.shape, self.dim, pixels = tuple(shape), dim, prod(shape)
         self.body = nn.Sequential(
             nn.Flatten(), nn.Linear(pixels, hidden), nn.Tanh(), nn.Linear(hidden, hidden), nn.Tanh()
         )  # (b, hidden)

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 MAGIC = b"latentlab checkpoint 1\n"
-DIGEST = 64  # hexadecimal characters of a sha256
 
 
 class CheckpointError(RuntimeError):
@@ -19,9 +18,9 @@ class CheckpointError(RuntimeError):
 
 
 def write_atomically(path: Path | str, payload: bytes) -> None:
-    """Write bytes so that `path` holds either the old content or the new one; raises OSError with nothing left behind.
+    """Write bytes so that `path` holds either the old content or the new one; raises OSError and leaves nothing behind.
 
-    Every writer has a file of its own beside it, so that two at once never mix; what a killed writer left is removed.
+    Every writer has a file of its own beside it, so that two never mix; what a killed writer left is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,10 +42,8 @@ def _alive(process: str) -> bool:
     """Whether a process of this number runs here."""
     try:
         os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        pass
+    except (OSError, ValueError) as error:
+        return isinstance(error, PermissionError)  # another user's
     return True
 
 
@@ -63,14 +60,9 @@ def load_checkpoint(path: Path | str, device: torch.device | str = "cpu") -> dic
     path = Path(path)
     if not path.exists():
         raise CheckpointError(f"There is no checkpoint at {path}. Start a training with `python -m latentlab train`.")
-    raw = path.read_bytes()
-    start = len(MAGIC) + DIGEST + 1
-    digest, payload = raw[len(MAGIC) : start - 1].decode("ascii", "replace"), raw[start:]
-    if not raw.startswith(MAGIC) or hashlib.sha256(payload).hexdigest() != digest:
-        raise CheckpointError(
-            f"{path} is damaged: its content does not match its checksum. Nothing was loaded. "
-            "Delete the file and train again, or take it from a backup."
-        )
+    digest, _, payload = path.read_bytes().removeprefix(MAGIC).partition(b"\n")
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
+        raise CheckpointError(f"{path} is damaged and was not loaded. Delete it and train again, or take a backup.")
     return torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
 
 
@@ -87,7 +79,7 @@ def save_weights(path: Path | str, module: nn.Module, about: dict[str, str], dty
 
 
 def load_weights(path: Path | str, module: nn.Module) -> dict[str, str]:
-    """Fill `module` from `save_weights`; returns what the file says about itself, raises CheckpointError if it is not whole."""
+    """Fill `module` from `save_weights`, return what is `about` it; raises CheckpointError if the file is not whole."""
     path = Path(path)
     if not path.exists():
         raise CheckpointError(f"There are no weights at {path}. Train the encoder first; the notebook's text says how.")
@@ -95,14 +87,13 @@ def load_weights(path: Path | str, module: nn.Module) -> dict[str, str]:
         with safetensors.safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - safe_open is no mapping
-        if about.pop("checksum", None) != checksum(weights):
-            raise CheckpointError(f"{path} is damaged: its weights do not match its checksum. Delete it and train again.")
-        module.load_state_dict(weights)
     except safetensors.SafetensorError as error:
         raise CheckpointError(f"{path} is damaged ({error}). Delete it and train again.") from error
+    if about.pop("checksum", None) != checksum(weights):
+        raise CheckpointError(f"{path} is damaged: its weights do not match its checksum. Delete it and train again.")
+    try:
+        module.load_state_dict(weights)
     except RuntimeError as error:
-        if isinstance(error, CheckpointError):
-            raise
         raise CheckpointError(f"{path} holds weights of another model than the one asked for: {error}") from error
     return about
 

@@ -1,12 +1,13 @@
 """The one training loop: every section of the course hands it a task and gets back a history.
 
-Plain torch, not Lightning Fabric: Fabric would replace the device, autocast and launch lines (nine of them here), and the joint
-batch norm, the gather and the resume would still be ours, so the loop would not get shorter while a dependency came on top.
+Plain torch: Lightning Fabric would replace nine lines (device, autocast, launch), neither joint batch norm nor resume.
 """
 
+import math
+import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +16,9 @@ from torch import Tensor, nn
 
 from . import processes
 from .checkpoint import load_checkpoint, save_checkpoint
-from .machine import autocast, compile_if_possible, reuse_memory
-from .optimiser import build_optimiser
-from .progress import Bar
-from .schedule import warmup_cosine
+from .machine import autocast, reuse_memory
+from .optimiser import build_optimiser, warmup_cosine
+from .progress import progress
 
 Terms = dict[str, Tensor]
 
@@ -26,8 +26,8 @@ Terms = dict[str, Tensor]
 class Task(Protocol):
     """What a recipe hands to `fit`: a module with all weights, the number of samples, and the loss of a batch.
 
-    A task may have `players` (a GAN has two); without, it is one player itself. A task that keeps a state of its own between
-    steps has `state_dict()` and `load_state_dict(state)`, as a module has: both go into the checkpoint.
+    A task may have `players` (a GAN has two); without, it is one player itself. One that keeps a state of its own
+    between steps has `state_dict()` and `load_state_dict(state)`, as a module has, for the checkpoint.
     """
 
     module: nn.Module
@@ -42,21 +42,17 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Player:
-    """One of several who train in turn: its part of the task's module, its terms, its own step size if it has one.
-
-    Only this player's weights move in its turn. Its terms are recorded as "<name> <term>"; "<name> loss" is what it minimises.
-    """
+    """One of several who train in turn, each its part of the task's module; "<name> loss" is what it minimises."""
 
     name: str
     module: nn.Module
     terms: Callable[[Tensor, torch.Generator], Terms]
     learning_rate: float | None = None  # None: the budget's
-    betas: tuple[float, float] | None = None  # None: the budget's
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long and how to train. Give `epochs`, or `minutes` of training time; the schedule follows whichever is given."""
+    """How long and how to train. Give `epochs`, or `minutes` of training time; the schedule follows the given one."""
 
     epochs: float | None = 10
     minutes: float | None = None
@@ -83,10 +79,10 @@ class Budget:
 
 @dataclass
 class History:
-    """Named terms over training: per batch on the training set, per epoch on the test set."""
+    """Named terms over training: per batch on the training set, per look on the test set."""
 
-    batches: dict[str, list[float]] = field(default_factory=dict)  # "samples" and each term, one entry a batch
-    epochs: dict[str, list[float]] = field(default_factory=dict)  # "samples", "epoch" and each term, one entry an epoch
+    batches: dict[str, list[float]] = field(default_factory=dict)  # "samples" and each term
+    epochs: dict[str, list[float]] = field(default_factory=dict)  # "samples", "epoch" and each term
     seconds: float = 0.0  # training time, from the first batch, without evaluation and checkpoints
     steps: int = 0
 
@@ -100,7 +96,7 @@ class TrainingDiverged(RuntimeError):
 
 
 def generator_for(seed: int, *place: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator that depends on nothing but the seed and the place in training, so that a resumed run needs no saved state."""
+    """A generator of nothing but the seed and the place in training, so that a resumed run needs no saved state."""
     number = seed
     for part in place:
         number = (number * 6364136223846793005 + part * 1442695040888963407 + 1) % 2**63
@@ -108,137 +104,99 @@ def generator_for(seed: int, *place: int, device: torch.device | str = "cpu") ->
 
 
 def fit(
-    task: Task,
-    budget: Budget,
-    *,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    folder: Path | str | None = None,
-    resume: bool = False,
-    title: str = "training",
-    show: bool = True,
+    task: Task, budget: Budget, *, seed: int = 0, device: torch.device | str = "cpu", folder: Path | str | None = None,
+    resume: bool = False, title: str = "training", show: bool = True,
     after_epoch: Callable[[float], None] | None = None,
-) -> History:
+) -> History:  # fmt: skip
     """Train `task.module` in place and return the history of its loss terms.
 
-    With `folder`, the state goes to `folder/checkpoint.pt` every `budget.checkpoint_every` seconds and at the end; with `resume`
-    it is taken up from there: on a CPU with a budget in epochs the final weights equal an uninterrupted run's bit for bit.
-    `after_epoch(seconds)` is called with the training time so far. Raises TrainingDiverged if a term stops being finite, and
-    CheckpointError if the checkpoint is missing or damaged.
+    With `folder`, the state goes to `folder/checkpoint.pt` every `budget.checkpoint_every` seconds and at the end; with
+    `resume` it is taken up from there: on a CPU with a budget in epochs the final weights equal an uninterrupted run's
+    bit for bit. `after_epoch(seconds of training)` follows every look at the test set. Raises TrainingDiverged if a
+    term stops being finite, and CheckpointError if the checkpoint is missing or damaged.
     """
     reuse_memory()
     device = torch.device(device)
     if resume and folder is None:
         raise ValueError("To resume, say from which folder: fit(..., folder=..., resume=True).")
-    state = _State(task, budget, device, None if folder is None else Path(folder) / "checkpoint.pt")
+    state = _State(task, budget, seed, device, None if folder is None else Path(folder) / "checkpoint.pt")
     if resume:
         state.restore()
-    if budget.compile:
-        compile_if_possible(task.module)
-    history, per_epoch = state.history, _steps_per_epoch(task, budget)
-    clock = _Clock(budget, per_epoch, history)
-    batches = _Batches(task.samples, budget.batch, per_epoch, seed)
+    if budget.compile and (torch.cuda.is_available() or shutil.which("g++") or shutil.which("clang++")):
+        task.module.compile()  # in place: the names of its weights stay
+    history, per_epoch = state.history, task.samples // budget.batch
+    total = max(1, round(budget.epochs * per_epoch)) if budget.epochs else None  # steps; None: by the minute
     test_steps = max(1, round(budget.test_every * per_epoch))
+    batches = _batches(task.samples, budget.batch, seed, history.steps)
+    begun = time.perf_counter() - history.seconds
+
+    def seconds() -> float:
+        return time.perf_counter() - begun
+
+    def spent() -> float:
+        return history.steps / total if total else min(1.0, seconds() / (60 * budget.minutes))
+
     task.module.train()
-    with Bar(title, show and processes.rank() == 0) as bar:
-        while (done := processes.agree(clock.spent())) < 1.0:
-            state.set_rate(warmup_cosine(done, budget.warmup))
-            state.step(batches.at(history.steps), seed)
-            test = history.steps % test_steps == 0 or history.steps == clock.total
+    with progress(title, show and processes.rank() == 0) as update:
+        while (done := processes.agree(spent())) < 1.0:
+            state.step(next(batches), warmup_cosine(done, budget.warmup))
+            test = history.steps % test_steps == 0 or history.steps == total
             if test or len(state.pending) == 50:
-                bar.update(clock.spent(), f"loss {state.collect():.3g}")
-            if not test and clock.seconds() - state.saved_at < budget.checkpoint_every:
+                update(spent(), f"loss {state.collect():.3g}")
+            if not test and seconds() - state.saved_at < budget.checkpoint_every:
                 continue
-            history.seconds = clock.seconds()
+            history.seconds = seconds()
             if test:
-                _test(task, history, seed, history.steps / per_epoch, budget, device)
+                state.test(history.steps / per_epoch)
                 if after_epoch is not None:
                     after_epoch(history.seconds)
             if history.seconds - state.saved_at >= budget.checkpoint_every:
                 state.save()
-            clock.restart(history.seconds)  # evaluation and checkpoints do not count as training time
-    history.seconds = clock.seconds()
-    state.collect()
+            begun = time.perf_counter() - history.seconds  # evaluation and checkpoints do not count as training time
+    history.seconds = seconds()
     state.save()
     processes.agree(0.0)  # no process goes on before the last checkpoint is written
     task.module.eval()
     return history
 
 
-def _steps_per_epoch(task: Task, budget: Budget) -> int:
-    if budget.batch % processes.size():
-        raise ValueError(
-            f"A batch of {budget.batch} cannot be shared equally by {processes.size()} processes; choose a multiple of that."
-        )
-    if task.samples < budget.batch:
-        raise ValueError(f"A batch of {budget.batch} needs at least as many samples; there are {task.samples}.")
-    return task.samples // budget.batch
-
-
-class _Clock:
-    """How much of the budget is spent, in steps or in minutes of training."""
-
-    def __init__(self, budget: Budget, per_epoch: int, history: History):
-        self.total = max(1, round(budget.epochs * per_epoch)) if budget.epochs else None  # steps; None: by the minute
-        self.limit = None if budget.minutes is None else 60 * budget.minutes
-        self.history = history
-        self.restart(history.seconds)
-
-    def restart(self, seconds: float) -> None:
-        self.begun = time.perf_counter() - seconds
-
-    def seconds(self) -> float:
-        return time.perf_counter() - self.begun
-
-    def spent(self) -> float:
-        return self.history.steps / self.total if self.total else min(1.0, self.seconds() / self.limit)
-
-
-class _Batches:
-    """Which samples a step sees: every epoch in a new order, which depends on nothing but the seed and the epoch."""
-
-    def __init__(self, samples: int, batch: int, per_epoch: int, seed: int):
-        self.samples, self.batch, self.per_epoch, self.seed = samples, batch, per_epoch, seed
-        self.epoch, self.order = -1, torch.empty(0)
-
-    def at(self, step: int) -> Tensor:
-        epoch, within = divmod(step, self.per_epoch)
-        if epoch != self.epoch:
-            self.order = torch.randperm(self.samples, generator=generator_for(self.seed, 0, epoch))  # (samples,)
-            self.epoch = epoch
-        indices = self.order[within * self.batch : (within + 1) * self.batch]  # (batch,)
-        return indices.chunk(processes.size())[processes.rank()]  # (batch / processes,)
+def _batches(samples: int, batch: int, seed: int, done: int) -> Iterator[Tensor]:
+    """The samples of each step after `done` steps, for ever; the order of an epoch depends on seed and epoch alone."""
+    epoch, within = divmod(done, samples // batch)
+    while True:
+        order = torch.randperm(samples, generator=generator_for(seed, 0, epoch))  # (samples,)
+        for start in range(within * batch, samples - batch + 1, batch):
+            yield order[start : start + batch].chunk(processes.size())[processes.rank()]  # (batch / processes,)
+        epoch, within = epoch + 1, 0
 
 
 class _State:
     """All that a training changes: weights, optimisers, history; taken up from a checkpoint and written to it."""
 
-    def __init__(self, task: Task, budget: Budget, device: torch.device, path: Path | None):
-        self.task, self.budget, self.device, self.path = task, budget, device, path
+    def __init__(self, task: Task, budget: Budget, seed: int, device: torch.device, path: Path | None):
+        if budget.batch % processes.size():
+            raise ValueError(f"A batch of {budget.batch} cannot be shared equally by {processes.size()} processes.")
+        if task.samples < budget.batch:
+            raise ValueError(f"A batch of {budget.batch} needs at least as many samples; there are {task.samples}.")
+        self.task, self.budget, self.seed, self.device, self.path = task, budget, seed, device, path
         processes.join_batch_norms(task.module.to(device)).to(memory_format=torch.channels_last)
         self.players = getattr(task, "players", None) or (Player("", task.module, task.terms),)
+        rates = (player.learning_rate or budget.learning_rate for player in self.players)
         self.optimisers = [
-            build_optimiser(
-                budget.optimiser, p.module.parameters(), p.learning_rate or budget.learning_rate, budget.weight_decay,
-                p.betas or budget.betas,
-            )
-            for p in self.players
-        ]  # fmt: skip
+            build_optimiser(budget.optimiser, player.module.parameters(), rate, budget.weight_decay, budget.betas)
+            for player, rate in zip(self.players, rates, strict=True)
+        ]
         self.peaks = [[group["lr"] for group in o.param_groups] for o in self.optimisers]
         self.history, self.pending, self.names, self.saved_at = History(), [], [], 0.0
 
-    def set_rate(self, factor: float) -> None:
-        """Every learning rate at `factor` of its peak."""
-        for optimiser, peaks in zip(self.optimisers, self.peaks, strict=True):
+    def step(self, indices: Tensor, factor: float) -> None:
+        """Every player's turn on one batch, every learning rate at `factor` of its peak."""
+        values: Terms = {}
+        for turn, (player, optimiser, peaks) in enumerate(zip(self.players, self.optimisers, self.peaks, strict=True)):
             for group, peak in zip(optimiser.param_groups, peaks, strict=True):
                 group["lr"] = peak * factor
-
-    def step(self, indices: Tensor, seed: int) -> None:
-        """Every player's turn on one batch."""
-        values: Terms = {}
-        for turn, (player, optimiser) in enumerate(zip(self.players, self.optimisers, strict=True)):
             place = (1 + processes.rank(), self.history.steps, *((turn,) if turn else ()))
-            generator = generator_for(seed, *place, device=self.device)
+            generator = generator_for(self.seed, *place, device=self.device)
             with autocast(self.budget.precision, self.device):
                 terms = player.terms(indices, generator)
             optimiser.zero_grad(set_to_none=True)
@@ -253,20 +211,43 @@ class _State:
         self.history.steps += 1
 
     def collect(self) -> float:
-        """Move the terms of the last steps into the history; returns the last loss."""
-        return _collect(self.history, self.names, self.pending, self.budget.batch)
+        """Move the terms of the last steps into the history, the only wait for the device; returns the last loss."""
+        if not self.pending:
+            return float("nan")
+        values = torch.stack(self.pending).cpu()  # (steps, terms)
+        first = self.history.steps - len(values) + 1
+        for step, row in enumerate(values.tolist(), first):
+            bad = [name for name, value in zip(self.names, row, strict=True) if not math.isfinite(value)]
+            if bad:
+                said = f"Training stopped at step {step}: {', '.join(bad)} is not finite"
+                raise TrainingDiverged(f"{said}. Lower the learning rate; the last checkpoint, if any, is from before.")
+            for name, value in zip(("samples", *self.names), (step * self.budget.batch, *row), strict=True):
+                self.history.batches.setdefault(name, []).append(value)
+        self.pending.clear()
+        return next(value for name, value in zip(self.names, row, strict=True) if name.split()[-1] == "loss")
+
+    @torch.no_grad()
+    def test(self, epoch: float) -> None:
+        """Append the terms on held-out data; the same random views each time: the curve shows the model alone."""
+        module, history = self.task.module.eval(), self.history
+        with autocast(self.budget.precision, self.device):
+            terms = self.task.test_terms(generator_for(self.seed, 0, -1, device=self.device))
+        module.train()
+        if terms:
+            for name, value in {"epoch": epoch, "samples": history.steps * self.budget.batch, **terms}.items():
+                history.epochs.setdefault(name, []).append(float(value))
 
     def save(self) -> None:
         """Write everything to the checkpoint, if there is a folder for it."""
+        self.collect()
+        self.saved_at = self.history.seconds
         if self.path is None or processes.rank() != 0:
             return
-        self.collect()
         state = {"module": self.task.module.state_dict(), "history": vars(self.history)}
         state["optimisers"] = [o.state_dict() for o in self.optimisers]
         if hasattr(self.task, "state_dict"):
             state["task"] = self.task.state_dict()
         save_checkpoint(self.path, state)
-        self.saved_at = self.history.seconds
 
     def restore(self) -> None:
         """Take everything up from the checkpoint."""
@@ -276,37 +257,5 @@ class _State:
             optimiser.load_state_dict(saved)
         if hasattr(self.task, "load_state_dict"):
             self.task.load_state_dict(state["task"])
-        self.history = replace(History(), **state["history"])
+        self.history = History(**state["history"])
         self.saved_at = self.history.seconds
-
-
-def _collect(history: History, names: list[str], pending: list[Tensor], batch: int) -> float:
-    """Move the terms of the last batches from the device into the history: the only place where the loop waits for it."""
-    if not pending:
-        return float("nan")
-    values = torch.stack(pending).cpu()  # (batches, terms)
-    for row in range(len(values)):
-        at = history.steps - len(values) + 1 + row
-        if not torch.isfinite(values[row]).all():
-            bad = ", ".join(name for name, value in zip(names, values[row], strict=True) if not torch.isfinite(value))
-            raise TrainingDiverged(
-                f"Training stopped at step {at}: {bad} is not a finite number. Lower the learning rate, or look at the data "
-                "for empty or constant images. The last checkpoint, if any, is from before this."
-            )
-        history.batches.setdefault("samples", []).append(at * batch)
-        for name, value in zip(names, values[row].tolist(), strict=True):
-            history.batches.setdefault(name, []).append(value)
-    pending.clear()
-    return next(history.batches[name][-1] for name in names if name.split()[-1] == "loss")
-
-
-@torch.no_grad()
-def _test(task: Task, history: History, seed: int, epoch: float, budget: Budget, device: torch.device) -> None:
-    """Append the terms on held-out data; the same random views every time, so that the curve shows the model alone."""
-    task.module.eval()
-    with autocast(budget.precision, device):
-        terms = task.test_terms(generator_for(seed, 0, -1, device=device))
-    task.module.train()
-    if terms:
-        for name, value in {"epoch": epoch, "samples": history.steps * budget.batch, **terms}.items():
-            history.epochs.setdefault(name, []).append(float(value))

@@ -1,22 +1,17 @@
-"""What the machine can do: number formats, compilation, memory reuse. Each function is safe to call anywhere."""
+"""What the machine can do: number formats, memory reuse. Each function is safe to call anywhere."""
 
 import ctypes
 import os
 import platform
-import shutil
 from functools import cache
 
 import torch
-from torch import nn
 
 
 @cache
 def fast_bfloat16(device: str = "cpu") -> bool:
-    """Whether `device` multiplies bfloat16 matrices in hardware (a GPU since 2020, or a CPU with AMX).
-
-    LATENTLAB_BFLOAT16=0 says that it does not, to see an ordinary machine on a fast one.
-    """
-    if os.environ.get("LATENTLAB_BFLOAT16") == "0":
+    """Whether `device` multiplies bfloat16 matrices in hardware (a GPU since 2020, or a CPU with AMX)."""
+    if os.environ.get("LATENTLAB_BFLOAT16") == "0":  # to see an ordinary machine on a fast one
         return False
     if device == "cuda":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
@@ -34,21 +29,13 @@ def autocast(precision: str, device: torch.device | str) -> torch.autocast:
 
 
 @cache
-def reuse_memory() -> bool:
-    """Keep freed memory in the process instead of giving it back after every step; True where it could be set (glibc).
+def reuse_memory() -> None:
+    """Keep freed memory in the process instead of giving it back after every step, where it can be set (glibc).
 
-    A training step allocates the same activations again and again. By default glibc maps and unmaps the large ones each
-    time, and the page faults cost a fifth of a step on a CPU. The numbers are mallopt(3)'s M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    By default glibc maps and unmaps large activations in every step, and the page faults cost a fifth of it on a CPU.
+    The numbers are mallopt(3)'s M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
     """
-    if platform.system() != "Linux" or platform.libc_ver()[0] != "glibc":
-        return False
-    libc = ctypes.CDLL(None)
-    return bool(libc.mallopt(-3, 1 << 30) and libc.mallopt(-1, 2**31 - 1))
-
-
-def compile_if_possible(module: nn.Module) -> bool:
-    """Compile `module` in place where a compiler is at hand; False leaves it as it is. Names of weights do not change."""
-    if not (torch.cuda.is_available() or shutil.which("g++") or shutil.which("clang++")):
-        return False
-    module.compile()
-    return True
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(-3, 1 << 30)
+        libc.mallopt(-1, 2**31 - 1)

@@ -1,12 +1,11 @@
-"""Two optimisers: torch's AdamW, and Muon, which evens out the singular values of every step of a weight matrix.
+"""The schedule of the learning rate, and two optimisers: torch's AdamW, and Muon.
 
-Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) brings the singular values of a weight matrix's momentum M roughly
-to one (0.5 to 1.2 after five steps of its iteration), so that all its singular directions learn at nearly the same speed.
-Notebook 13 shows what that is worth against an untuned AdamW. torch's own `torch.optim.Muon` needs torch ≥ 2.9 and refuses
-convolutions; this one takes their kernels as matrices (outputs, inputs·height·width) and trains what is no matrix (batch norms)
-by Adam, in one state.
+Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) brings the singular values of a weight matrix's momentum M
+roughly to one (0.5 to 1.2), so that all its singular directions learn at nearly the same speed. torch's own refuses
+convolutions; this one takes kernels as matrices (outputs, inputs·height·width) and trains the rest by Adam.
 """
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -15,21 +14,17 @@ from torch import Tensor, nn
 from .machine import fast_bfloat16
 
 
-def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
-    """A matrix with the singular vectors of `matrix` and all singular values near 1; (o, i) → (o, i).
+def warmup_cosine(fraction: float, warmup: float = 0.05) -> float:
+    """Factor on the peak learning rate when `fraction` of the budget (epochs or minutes) is spent; ValueError beyond 1.
 
-    Newton–Schulz iteration with the quintic of Jordan et al.: no decomposition, only products, in bfloat16 where that is fast.
+    Linear warm-up over the first `warmup` of it, then half a cosine to zero (Loshchilov and Hutter 2017, eq. 5).
     """
-    kind = torch.bfloat16 if fast_bfloat16(matrix.device.type) else torch.float32
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if tall else matrix  # (short, long)
-    x = (x / (x.norm() + 1e-7)).to(kind)
-    for _ in range(steps):
-        # X ← a X + (b A + c A²) X  with A = X Xᵀ
-        a = x @ x.T  # (short, short)
-        a = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
-        x = torch.addmm(x, a, x, beta=3.4445)
-    return (x.T if tall else x).to(matrix.dtype)  # (o, i)
+    if not 0.0 <= fraction <= 1.0:
+        raise ValueError(f"The spent share of the budget must lie in [0, 1], got {fraction}.")
+    if fraction < warmup:
+        return fraction / warmup
+    # η(t) = ½ (1 + cos π t)
+    return 0.5 * (1.0 + math.cos(math.pi * (fraction - warmup) / (1.0 - warmup)))
 
 
 def build_optimiser(
@@ -43,29 +38,38 @@ def build_optimiser(
     raise ValueError(f"There is no optimiser {name!r}; choose 'adamw' or 'muon'.")
 
 
+def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
+    """A matrix with the singular vectors of `matrix` and all singular values near 1; (o, i) → (o, i).
+
+    Newton–Schulz iteration with the quintic of Jordan et al.: only products, in bfloat16 where that is fast.
+    """
+    kind = torch.bfloat16 if fast_bfloat16(matrix.device.type) else torch.float32
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix  # (short, long)
+    x = (x / (x.norm() + 1e-7)).to(kind)
+    for _ in range(steps):
+        # X ← a X + (b A + c A²) X  with A = X Xᵀ
+        a = x @ x.T  # (short, short)
+        a = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
+        x = torch.addmm(x, a, x, beta=3.4445)
+    return (x.T if tall else x).to(matrix.dtype)  # (o, i)
+
+
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum for weights with two or more axes, Adam for the others. `state_dict` holds both.
 
-    `learning_rate` is the step of the matrices, `adam_rate` that of the rest; a schedule scales the "lr" of both groups.
+    `learning_rate` is the step of the matrices, `adam_rate` that of the rest; a schedule scales "lr" in both groups.
     """
 
     def __init__(
-        self,
-        parameters: Iterable[nn.Parameter],
-        learning_rate: float = 0.02,
-        adam_rate: float = 2e-3,
-        momentum: float = 0.95,
-        weight_decay: float = 0.0,
-        betas: tuple[float, float] = (0.9, 0.999),
-    ):
+        self, parameters: Iterable[nn.Parameter], learning_rate: float = 0.02, adam_rate: float = 2e-3,
+        momentum: float = 0.95, weight_decay: float = 0.0, betas: tuple[float, float] = (0.9, 0.999),
+    ):  # fmt: skip
         parameters = list(parameters)
-        super().__init__(
-            [
-                {"params": [p for p in parameters if p.ndim >= 2], "lr": learning_rate, "matrices": True},
-                {"params": [p for p in parameters if p.ndim < 2], "lr": adam_rate, "matrices": False},
-            ],
-            {"momentum": momentum, "weight_decay": weight_decay, "betas": betas},
-        )
+        matrices, others = [p for p in parameters if p.ndim >= 2], [p for p in parameters if p.ndim < 2]
+        groups = [{"params": matrices, "lr": learning_rate, "matrices": True}]
+        groups.append({"params": others, "lr": adam_rate, "matrices": False})
+        super().__init__(groups, {"momentum": momentum, "weight_decay": weight_decay, "betas": betas})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:

@@ -1,22 +1,25 @@
-"""A progress bar that lives in the terminal and in the notebook, and leaves nothing in the notebook that differs between runs."""
+"""A progress bar for terminal and notebook; nothing is left in the notebook that differs between runs."""
 
 import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
+
+LAYOUT = "{desc} {percentage:3.0f}%|{bar:24}| {elapsed}<{remaining}{postfix}"
 
 
 class _NotebookLine(io.StringIO):
     """A file whose last line replaces a notebook output in place.
 
-    A notebook stores an output's last state, a re-execution compares its first: both are the same fixed text here,
-    and the moving states in between are updates that no file keeps.
+    A notebook stores an output's last state, a re-execution compares its first: let both be one fixed text.
     """
 
     def __init__(self, text: str):
         super().__init__()
         from IPython.display import display
 
-        self.text = text
         self.handle = display({"text/plain": text}, raw=True, display_id=True)
 
     def write(self, line: str) -> int:
@@ -24,35 +27,22 @@ class _NotebookLine(io.StringIO):
             self.handle.update({"text/plain": line.strip("\r\n")}, raw=True)
         return len(line)
 
-    def finish(self) -> None:
-        self.handle.update({"text/plain": self.text}, raw=True)
 
+@contextmanager
+def progress(title: str, show: bool = True) -> Iterator[Callable[..., None]]:
+    """A bar from 0 to 1 of the budget: call what you get with the share that is done and a note. show=False: silent."""
+    ipython = sys.modules.get("IPython")  # whoever runs in a notebook has imported it
+    notebook = show and ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+    line = _NotebookLine(f"{title}: done") if notebook else None
+    bar = tqdm(total=1.0, desc=title, bar_format=LAYOUT, file=line, ascii=False, disable=not show, mininterval=0.5)
 
-def _in_notebook() -> bool:
+    def update(share: float, note: str = "") -> None:
+        bar.set_postfix_str(note, refresh=False)
+        bar.update(share - bar.n)
+
     try:
-        from IPython import get_ipython
-    except ImportError:
-        return False
-    shell = get_ipython()
-    return shell is not None and hasattr(shell, "kernel")
-
-
-class Bar:
-    """One bar from 0 to 100 % of the budget with the loss and the time left; `show=False` makes it silent."""
-
-    def __init__(self, title: str, show: bool = True):
-        self.line = _NotebookLine(f"{title}: done") if show and _in_notebook() else None
-        layout = "{desc} {percentage:3.0f}%|{bar:24}| {elapsed}<{remaining}{postfix}"
-        self.bar = tqdm(total=1.0, desc=title, bar_format=layout, file=self.line, ascii=False, disable=not show, mininterval=0.5)
-
-    def update(self, fraction: float, note: str = "") -> None:
-        self.bar.set_postfix_str(note, refresh=False)
-        self.bar.update(fraction - self.bar.n)
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.close()
-        if self.line is not None:
-            self.line.finish()
+        yield update
+    finally:
+        bar.close()
+        if line is not None:
+            line.write(f"{title}: done")
