@@ -1,44 +1,29 @@
-"""Anomaly detection: a score for every image, and exactly how well the score keeps strangers apart from the known."""
+"""Anomaly detection: a score for every image, and exactly how well it keeps strangers apart from the known."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array, as_features, check_same_width
-from latentlab.evaluation.neighbours import neighbours
+from .arrays import Array, as_pair
+from .neighbours import neighbours
 
 
-@dataclass(frozen=True)
-class Detection:
-    """How a score orders pairs of one inlier and one outlier.
+class Detection(NamedTuple):
+    """How a score orders pairs of one inlier and one outlier. With none inverted or tied a threshold separates all."""
 
-    auc       share of pairs in which the outlier has the larger score, a tie counting one half
-    inverted  pairs in which the inlier has the larger score;  tied  pairs with equal scores;  pairs  all of them
-    """
-
-    auc: float
-    inverted: int
-    tied: int
-    pairs: int
-
-    @property
-    def perfect(self) -> bool:
-        """No pair in the wrong order: some threshold separates all. An area that prints as 1.000000 does not say so."""
-        return self.inverted == 0 and self.tied == 0
+    auc: float  # share of pairs in which the outlier has the larger score, a tie counting one half
+    inverted: int  # pairs in which the inlier has the larger score
+    tied: int  # pairs with equal scores
 
 
 def knn_score(reference: Array, y: Array, k: int = 2) -> Tensor:
-    """How far out is each row of y? Mean Euclidean distance to the k nearest of the reference rows; (m,) float64.
+    """How far out is each row of y (m, d)? Mean Euclidean distance to its k nearest of reference (n, d); (m,) float64.
 
-    reference (n, d): representations of the training images; y (m, d): those to be scored. A rare place scores high.
     Raises ValueError for NaN, unequal dimensions, or fewer than k reference rows.
     Sources: Ramaswamy, Rastogi & Shim (2000); on deep representations, Bergman, Cohen & Hoshen (2020).
     """
-    known, rows = as_features(reference, "reference"), as_features(y, "y")
-    check_same_width(known, rows, ("reference", "y"))
-    if len(known) < k:
-        raise ValueError(f"The score needs k = {k} reference rows, but there are {len(known)}. Give more, or choose a smaller k.")
+    known, rows = as_pair(reference, y, ("reference", "y"))
     nearest = neighbours(rows, known, k, metric="euclidean")[1]  # (m, k)
     # score(y) = (1/k) Σⱼ |y − y_(j)|, in double precision: two scores are tied only if they are equal
     apart = [(rows.double() - known[column].double()).norm(dim=1) for column in nearest.T]  # k times (m,)
@@ -54,13 +39,12 @@ def detection(inliers: Array, outliers: Array) -> Detection:
     known, strange = _scores(inliers, "inliers").sort().values, _scores(outliers, "outliers")
     below = torch.searchsorted(known, strange, side="left")  # inliers strictly below each outlier
     not_above = torch.searchsorted(known, strange, side="right")
-    pairs = len(known) * len(strange)
     inverted, tied = int((len(known) - not_above).sum()), int((not_above - below).sum())
-    return Detection(1 - (inverted + tied / 2) / pairs, inverted, tied, pairs)
+    return Detection(1 - (inverted + tied / 2) / (len(known) * len(strange)), inverted, tied)
 
 
-def most_anomalous(scores: Array, n: int = 7) -> Tensor:
-    """Indices (n,) of the n largest scores (m,), largest first; equals in order of index. Raises ValueError if m < n."""
+def most_anomalous(scores: Array, n: int) -> Tensor:
+    """Indices (n,) of the n largest scores (m,), largest first; equals in order of index. ValueError if m < n."""
     values = _scores(scores, "scores")
     if not 1 <= n <= len(values):
         raise ValueError(f"The {n} most anomalous of {len(values)} scores: choose 1 ≤ n ≤ {len(values)}.")
@@ -70,7 +54,7 @@ def most_anomalous(scores: Array, n: int = 7) -> Tensor:
 def _scores(scores: Array, name: str) -> Tensor:
     values = torch.as_tensor(scores).detach().to("cpu", torch.float64)
     if values.ndim != 1 or len(values) == 0:
-        raise ValueError(f"{name} has shape {tuple(values.shape)}; expected one score per image, (m,), and at least one.")
+        raise ValueError(f"{name} has shape {tuple(values.shape)}; expected scores, (m,), one an image, at least one.")
     if not torch.isfinite(values).all():
-        raise ValueError(f"{name} holds NaN or infinity; such a score cannot be ordered. Look at the representations first.")
+        raise ValueError(f"{name} holds NaN or infinity; such a score cannot be ordered. Look at the representations.")
     return values

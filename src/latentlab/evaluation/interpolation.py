@@ -3,14 +3,16 @@
 import torch
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array, as_features
+from .arrays import Array, as_features
 
 
 def linear_path(start: Array, end: Array, steps: int = 21) -> Tensor:
-    """Straight lines between two sets of codes (p, d) → (p, steps, d), ends included; raises ValueError if the shapes differ."""
+    """Straight lines between two sets of codes (p, d) → (p, steps, d), ends included. ValueError for a misfit."""
     z0, z1 = as_features(start, "start"), as_features(end, "end")
     if z0.shape != z1.shape:
-        raise ValueError(f"Codes {tuple(z0.shape)} and {tuple(z1.shape)}: a path needs as many starts as ends, of one width.")
+        raise ValueError(
+            f"Codes {tuple(z0.shape)} and {tuple(z1.shape)}: expected as many starts as ends, of one width."
+        )
     if steps < 2:
         raise ValueError(f"steps = {steps}: a path has at least its two ends.")
     t = torch.linspace(0, 1, steps)[None, :, None]  # (1, steps, 1)
@@ -25,10 +27,7 @@ def cross_fade(first: Array, last: Array, steps: int = 21) -> Tensor:
 
 
 def sharpness(images: Array) -> Tensor:
-    """Mean absolute difference between neighbouring pixels; (…, h, w) → (…) without the channel axis summed.
-
-    High for crisp edges, and for noise: look at `smoothness` beside it, which tells the two apart.
-    """
+    """Mean absolute difference between neighbouring pixels; (…, h, w) → (…). High for crisp edges, and for noise."""
     x = torch.as_tensor(images).float()
     # s = ½ (mean |x_{i,j+1} − x_ij| + mean |x_{i+1,j} − x_ij|)
     return (x.diff(dim=-1).abs().mean((-1, -2)) + x.diff(dim=-2).abs().mean((-1, -2))) / 2
@@ -44,9 +43,9 @@ def smoothness(images: Array) -> Tensor:
 
 
 def progress(frames: Array) -> Tensor:
-    """How far each frame of a path has come from its first image to its last; (p, steps, …) → (p, steps), 0 at first, 1 at last.
+    """How far each frame of a path has come from its first image to its last; (p, steps, …) → (p, steps), 0 to 1.
 
-    c(t) = ⟨x(t) − x(0), x(1) − x(0)⟩ / ‖x(1) − x(0)‖². A cross-fade has c(t) = t. Raises ValueError if both ends are equal.
+    c(t) = ⟨x(t) − x(0), x(1) − x(0)⟩ / ‖x(1) − x(0)‖². A cross-fade has c(t) = t. Raises ValueError for equal ends.
     """
     x = torch.as_tensor(frames).float().flatten(2)  # (p, steps, pixels)
     way = x[:, -1:] - x[:, :1]  # (p, 1, pixels)
@@ -56,18 +55,14 @@ def progress(frames: Array) -> Tensor:
     return ((x - x[:, :1]) * way).sum(-1) / length
 
 
-def transition_width(course: Array, low: float = 0.25, high: float = 0.75) -> Tensor:
-    """The share of the path between `low` and `high` of the way; course (p, steps) from 0 to 1 → (p,).
-
-    For a cross-fade it is high − low; less means that the change is quicker and happens in the middle. Each level is placed
-    at its first crossing, by linear interpolation. Raises ValueError for a course that does not reach both levels.
-    """
+def transition_width(course: Array) -> Tensor:
+    """The share of a path between 25 % and 75 % of the way: ½ for a cross-fade, less if quicker; (p, steps) → (p,)."""
     c = torch.as_tensor(course).float()
-    return _crossing(c, high) - _crossing(c, low)
+    return _crossing(c, 0.75) - _crossing(c, 0.25)
 
 
 def _crossing(course: Tensor, level: float) -> Tensor:
-    """Where (p, steps) first reaches `level`, as a share of the path (p,)."""
+    """Where (p, steps) first reaches `level`, by linear interpolation, as a share of the path (p,); else ValueError."""
     reached = course >= level
     if not (reached.any(1) & (course[:, 0] < level)).all():
         raise ValueError(f"A course does not cross {level}: it must begin below it and reach it.")

@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 from math import ceil, sqrt
+from typing import NamedTuple
 
 import torch
 from scipy.stats import binomtest, t
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array
+from .arrays import Array
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
     """An accuracy on labelled samples: fractions in [0, 1], 95 % Wilson interval, predicted labels (n,) int64."""
 
     accuracy: float
@@ -28,8 +28,7 @@ class Score:
         return name, self.percent, 100 * self.interval[0], 100 * self.interval[1]
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """Mean and standard deviation (n − 1 in the denominator) of one number over n seeds."""
 
     mean: float
@@ -42,13 +41,6 @@ class Spread:
         half = float(t.ppf(0.975, self.n - 1)) * self.sd / sqrt(self.n)
         return self.mean - half, self.mean + half
 
-    def row(self, name: str) -> tuple[str, float, float, float]:
-        """(name, mean, low, high): one row of `plots.accuracy_bars` when the values are percentages."""
-        return name, self.mean, *self.interval
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.sd:.2g} ({self.n} seeds)"
-
 
 @dataclass(frozen=True)
 class Unresolved:
@@ -60,23 +52,24 @@ class Unresolved:
 
     def __str__(self) -> str:
         needed = ceil(self.n * (self.noise / max(abs(self.difference), 1e-12)) ** 2)
-        return f"≈ {self.difference:.3g} ± {self.noise:.2g} over {self.n} seeds; about ≈ {min(needed, 9999)} would decide"
+        seeds = f"over {self.n} seeds; about ≈ {min(needed, 9999)} would decide"
+        return f"≈ {self.difference:.3g} ± {self.noise:.2g} {seeds}"
 
     def __bool__(self) -> bool:
-        raise TypeError(f"Not resolved ({self}): hand it to claim(), which knows three answers, instead of asking true or false.")
+        raise TypeError(f"Not resolved ({self}): hand it to claim(), which knows three answers, not to `if`.")
 
 
 def ahead(a: Array | list[float], b: Array | list[float] | float, by: float = 0.0) -> bool | Unresolved:
     """Is a ahead of b by more than `by`? a, b: one value a seed, (n,) each, paired by seed; b may be one number.
 
-    True or False if the 95 % interval of the mean difference (Student's t over seeds) lies on one side of `by`, else Unresolved.
-    Raises ValueError for fewer than two seeds, unequal lengths, or a value that is not finite.
+    True or False if the 95 % interval of the mean difference (Student's t over seeds) lies on one side of `by`, else
+    Unresolved. Raises ValueError for fewer than two seeds, unequal lengths, or a value that is not finite.
     """
     first = torch.as_tensor(a, dtype=torch.float64).flatten()
     second = torch.as_tensor(b, dtype=torch.float64)  # () or (n,)
     second = second.expand(len(first)) if second.ndim == 0 else second.flatten()
     if len(first) != len(second) or len(first) < 2:
-        raise ValueError(f"{len(first)} and {len(second)} values: expected as many of each, one a seed, at least two seeds.")
+        raise ValueError(f"{len(first)} and {len(second)} values: expected as many, one a seed, at least two seeds.")
     gap = spread(first - second - by)
     low, high = gap.interval
     if low > 0 or high < 0:
@@ -84,26 +77,16 @@ def ahead(a: Array | list[float], b: Array | list[float] | float, by: float = 0.
     return Unresolved(gap.mean, (high - low) / 2, gap.n)
 
 
-def wilson(correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Score interval for a share of `correct` among `n` trials, as fractions in [0, 1].
-
-    Unlike p ± z·sd it stays inside [0, 1] and keeps a width when all or none are correct.
-    Raises ValueError unless 0 ≤ correct ≤ n and n > 0. Source: Wilson (1927), as in Brown, Cai & DasGupta (2001), eq. 4.
-    """
-    if n <= 0 or not 0 <= correct <= n:
-        raise ValueError(f"{correct} correct of {n}: expected 0 ≤ correct ≤ n and at least one sample.")
-    interval = binomtest(correct, n).proportion_ci(level, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def score(predictions: Tensor, labels: Tensor) -> tuple[float, tuple[float, float]]:
-    """Share of equal entries of two (n,) tensors and its Wilson interval."""
+def score(predictions: Tensor, labels: Tensor) -> Score:
+    """How many predicted labels (n,) are right? Wilson's interval keeps inside [0, 1], and a width if all are right."""
     correct = int((predictions == labels).sum())
-    return correct / len(labels), wilson(correct, len(labels))
+    # Wilson (1927), as in Brown, Cai & DasGupta (2001), eq. 4
+    interval = binomtest(correct, len(labels)).proportion_ci(method="wilson")
+    return Score(correct / len(labels), (float(interval.low), float(interval.high)), predictions)
 
 
 def spread(values: list[float] | Array) -> Spread:
-    """Mean ± sd over seeds. One value has no spread: sd is then NaN, never a flattering 0. Raises ValueError if empty or NaN."""
+    """Mean ± sd over seeds; of one value sd is NaN, never a flattering 0. Raises ValueError for no value, or NaN."""
     v = torch.as_tensor(values, dtype=torch.float64).flatten()
     if len(v) == 0 or not torch.isfinite(v).all():
         raise ValueError(f"Spread over {v.tolist()}: expected at least one value, all finite.")

@@ -7,15 +7,14 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import eigsh
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array, as_features
-from latentlab.evaluation.neighbours import neighbours as nearest
+from .arrays import Array, as_features
+from .neighbours import neighbours as nearest
 
 
-def neighbour_graph(features: Array, neighbours: int = 10) -> csr_matrix:
+def neighbour_graph(features: Array, neighbours: int) -> csr_matrix:
     """Who is a neighbour of whom: features (n, d) → sparse symmetric (n, n) of zeros and ones, the diagonal empty.
 
-    Images i and j are joined if one is among the `neighbours` nearest of the other in L2, so everybody has at least that many.
-    Raises ValueError for NaN or for neighbours ≥ n.
+    Two are joined if one is among the `neighbours` nearest of the other in L2. ValueError for NaN or neighbours ≥ n.
     """
     x = as_features(features)
     n = len(x)
@@ -27,39 +26,34 @@ def neighbour_graph(features: Array, neighbours: int = 10) -> csr_matrix:
     return directed.maximum(directed.T).tocsr()  # (n, n)
 
 
-def connecting_neighbours(features: Array, start: int = 10, most: int = 100) -> int:
-    """The smallest number of neighbours ≥ start whose graph is in one piece; raises ValueError if `most` are not enough."""
-    for k in range(start, min(most, len(features) - 1) + 1):
+def connecting_neighbours(features: Array, start: int, most: int = 100) -> int:
+    """The smallest number of neighbours ≥ start whose graph is in one piece; ValueError if `most` are not enough."""
+    most = min(most, len(features) - 1)
+    for k in range(start, most + 1):
         if connected_components(neighbour_graph(features, k), directed=False)[0] == 1:
             return k
-    raise ValueError(
-        f"Even {min(most, len(features) - 1)} neighbours leave the graph in pieces: these are separate sets of images. "
-        "Embed each set by itself, or leave the outlying images out."
-    )
+    raise ValueError(f"Even {most} neighbours leave the graph in pieces. Embed each by itself, or leave outliers out.")
 
 
-def eigenmaps(features: Array, dim: int = 128, neighbours: int = 10, *, seed: int = 0) -> Tensor:
+def eigenmaps(features: Array, dim: int, neighbours: int, *, seed: int = 0) -> Tensor:
     """Codes in which neighbours lie close: features (n, d) → float32 (n, dim), slowest coordinate first.
 
-    The codes minimise ½ Σ_ij W_ij ‖y_i − y_j‖² over all codes with degree-weighted mean 0 and covariance the identity: an
-    objective of one table of codes, with no function from image to code in it (see `extend`). Same vectors as scikit-learn's
-    `spectral_embedding(..., eigen_solver="arpack")`, which factorises I·10⁻⁵ + L: 64 s for 10,000 images where this takes 3 s.
+    The codes minimise ½ Σ_ij W_ij ‖y_i − y_j‖² over codes with degree-weighted mean 0 and covariance the identity: of
+    one table of codes, with no function from image to code. Same vectors as scikit-learn's
+    `spectral_embedding(..., eigen_solver="arpack")`, which factorises I·10⁻⁵ + L: 64 s for 10,000 images; here 3 s.
     ARPACK starts from a vector drawn by the seed; it decides no more than rounding.
-    Raises ValueError for NaN, neighbours ≥ n, dim ≥ n − 1, or a graph in several pieces (the message names a number that joins).
+    Raises ValueError for NaN, neighbours ≥ n, dim ≥ n − 1, or a graph in pieces (the message says what joins them).
     """
     x = as_features(features)
     n = len(x)
     if not 1 <= dim < n - 1:
-        raise ValueError(f"{dim} dimensions asked for from {n} images; a graph of n nodes offers at most n − 2 = {n - 2}.")
+        raise ValueError(f"{dim} dimensions asked for from {n} images; a graph of n offers at most n − 2 = {n - 2}.")
     graph = neighbour_graph(x, neighbours)
     pieces, member = connected_components(graph, directed=False)
     if pieces > 1:
         sizes = ", ".join(f"{size:,}" for size in sorted(np.bincount(member), reverse=True)[:4])
-        raise ValueError(
-            f"With {neighbours} neighbours the graph falls into {pieces} pieces (of {sizes}{' …' if pieces > 4 else ''} images); "
-            "their codes would only say which piece an image is in. Take more neighbours: "
-            f"connecting_neighbours(features) says how many, here {connecting_neighbours(x, neighbours + 1)}."
-        )
+        joins = connecting_neighbours(x, neighbours + 1)
+        raise ValueError(f"The graph is in {pieces} pieces (of {sizes} images): take more neighbours, here {joins}.")
     degrees = np.asarray(graph.sum(axis=1)).ravel()  # (n,)
     # S = D^(−1/2) W D^(−1/2) = I − L: the largest eigenvalues of S are the smallest of the normalised Laplacian L
     similarity = diags(degrees**-0.5) @ graph @ diags(degrees**-0.5)  # (n, n)

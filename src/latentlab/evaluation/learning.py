@@ -6,7 +6,7 @@ import numpy as np
 
 
 def running_mean(losses: Sequence[float], window: int = 25) -> np.ndarray:
-    """Mean over the last `window` losses (n,) → (n,), at the beginning over fewer. Raises ValueError if empty or NaN."""
+    """Mean over the last `window` losses (n,) → (n,), at the beginning over fewer. ValueError if empty or NaN."""
     values = np.asarray(losses, dtype=np.float64)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError("A learning curve needs at least one loss, all finite, in one row.")
@@ -22,14 +22,14 @@ def steps_to(losses: Sequence[float], level: float, window: int = 25) -> float:
     return float(reached[0] + 1) if len(reached) else float("inf")
 
 
-def steps_to_own_floor(losses: Sequence[float], share: float = 0.05, window: int = 25) -> float:
-    """The first step at which all but `share` of the run's own total fall of the loss is done."""
+def steps_to_own_floor(losses: Sequence[float], window: int = 25) -> float:
+    """The first step at which all but a twentieth of the run's own total fall of the loss is done."""
     mean = running_mean(losses, window)
-    return steps_to(losses, mean[-1] + share * (mean[0] - mean[-1]), window)
+    return steps_to(losses, mean[-1] + 0.05 * (mean[0] - mean[-1]), window)
 
 
 def fluctuation(losses: Sequence[float]) -> tuple[float, float]:
-    """Standard deviation of losses (n,) around their straight-line trend, as it is and divided by their mean. Needs n ≥ 3."""
+    """Standard deviation of n ≥ 3 losses around their straight-line trend, as it is and divided by their mean."""
     values = np.asarray(losses, dtype=np.float64)
     if len(values) < 3:
         raise ValueError(f"{len(values)} losses have no fluctuation around a straight line: give at least three.")

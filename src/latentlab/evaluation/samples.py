@@ -4,14 +4,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array, as_features
+from .arrays import Array, as_features
 
 
 def frechet_distance(real: Array, fake: Array) -> float:
     """Fréchet distance of two Gaussians with the means and covariances of two sets of features (n, d), (m, d).
 
-    With features of an Inception network this is the FID (Heusel et al. 2017, eq. 6); here they are the caller's. Raises
-    ValueError for NaN or fewer than two rows.
+    Of features of an Inception network it is the FID (Heusel et al. 2017, eq. 6). ValueError for NaN or a single row.
     """
     a, b = (as_features(x).double() for x in (real, fake))
     if min(len(a), len(b)) < 2:
@@ -23,7 +22,7 @@ def frechet_distance(real: Array, fake: Array) -> float:
 
 
 def modes_reached(points: Tensor, centres: Tensor, radius: float) -> tuple[int, float]:
-    """How many centres (k, d) have at least 1 % of an equal share of the points (n, d) within radius; and the share near any."""
+    """How many centres (k, d) have 1 % of an equal share of the points (n, d) within radius; the share near any."""
     distance, nearest = torch.cdist(points, centres).min(1)  # (n,) each
     near = nearest[distance < radius]
     counts = near.bincount(minlength=len(centres))  # (k,)

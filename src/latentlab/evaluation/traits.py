@@ -1,11 +1,11 @@
-"""What can be said of an image without any network: one number or one colour each. Baselines, and words for what is shared."""
+"""What can be said of an image without any network: one number or one colour. Baselines, words for what is shared."""
 
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
-from latentlab.evaluation.arrays import Array
+from .arrays import Array
 
 RING = 2  # pixels: the border of an image
 BLACK = 16  # of 255: no channel of a black pixel is brighter
@@ -15,10 +15,9 @@ APART = 60.0  # RGB steps of 255, Euclidean: a pixel this far from the border's 
 def _pictures(images: Array) -> Tensor:
     pictures = torch.as_tensor(images)
     if pictures.dtype != torch.uint8 or pictures.ndim != 4 or pictures.shape[1] not in (1, 3) or not len(pictures):
-        found = f"{pictures.dtype}, shape {tuple(pictures.shape)}"
-        raise ValueError(f"Images of type {found}: expected uint8 (n, c, h, w), c = 1 or 3.")
+        raise ValueError(f"Images {pictures.dtype}, {tuple(pictures.shape)}: expected uint8 (n, c, h, w), c = 1 or 3.")
     if min(pictures.shape[2:]) <= 2 * RING:
-        raise ValueError(f"Images of {pictures.shape[2]} × {pictures.shape[3]} pixels are all border; they must be larger.")
+        raise ValueError(f"Images of {tuple(pictures.shape[2:])} pixels are all border; they must be larger.")
     return pictures
 
 
@@ -52,7 +51,7 @@ def traits(images: Array) -> dict[str, Tensor]:
 
 
 def stroke_width(images: Array) -> Tensor:
-    """Mean width in pixels of the bright strokes of images (n, 1, h, w) uint8; (n,) float32. An image without ink has width 0.
+    """Mean width in pixels of the bright strokes of images (n, 1, h, w) uint8; (n,) float32, 0 without any ink.
 
     In a bar of even width w the distances to the nearest dark pixel are 1, 2 … w/2 … 2, 1, with mean (w + 2) / 4.
     """

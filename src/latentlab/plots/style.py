@@ -15,37 +15,22 @@ BACKGROUND = "#FAFAF8"
 INK = "#1A1A1A"
 FAINT = "#6B6B6B"
 
-# Okabe and Ito's blue, vermillion and green, and seven more found by search: every colour has a contrast of at least 3 : 1 with
-# the background, and any two differ (ΔE of CIELAB ≥ 15) for full colour vision and for all three kinds of colour blindness.
+# Okabe and Ito's blue, vermillion and green, and seven more found by search: every colour has a contrast of at least
+# 3 : 1 with the background, and any two differ (ΔE of CIELAB ≥ 15) for full and for all three kinds of colour vision.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#222222", "#AA3377", "#664400", "#FF22DD", "#0000FF", "#EE0055", "#7711BB")
 # Colour never carries a meaning alone: the n-th colour comes with the n-th marker and line style.
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">")
 LINES = ("-", "--", "-.", ":")
 
 STYLE = {
-    "figure.facecolor": BACKGROUND,
-    "savefig.facecolor": BACKGROUND,
-    "axes.facecolor": BACKGROUND,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "font.size": 10.0,
-    "axes.titlesize": 11.0,
-    "axes.labelsize": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#DDDDDA",
-    "grid.linewidth": 0.6,
-    "lines.linewidth": 1.6,
-    "legend.frameon": False,
-    "axes.prop_cycle": matplotlib.cycler(color=PALETTE),
-    "savefig.dpi": 120.0,
-    "figure.dpi": 120.0,
+    **dict.fromkeys(["figure.facecolor", "savefig.facecolor", "axes.facecolor"], BACKGROUND),
+    **dict.fromkeys(["axes.labelcolor", "axes.titlecolor", "text.color", "xtick.color", "ytick.color"], INK),
+    **dict.fromkeys(["axes.spines.top", "axes.spines.right", "legend.frameon"], False),
+    **dict.fromkeys(["axes.grid", "axes.axisbelow"], True),
+    **dict.fromkeys(["font.size", "axes.labelsize"], 10.0),
+    **dict.fromkeys(["savefig.dpi", "figure.dpi"], 120.0),
+    **{"axes.edgecolor": FAINT, "axes.titlesize": 11.0, "lines.linewidth": 1.6},
+    **{"grid.color": "#DDDDDA", "grid.linewidth": 0.6, "axes.prop_cycle": matplotlib.cycler(color=PALETTE)},
 }
 
 
@@ -66,10 +51,8 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def approx(value: float, unit: str = "", digits: int | None = 1) -> str:
-    """A measured number in words: approx(86.23, "%") is "≈ 86.2 %". digits=None writes three significant digits instead.
-
-    Strict comparison of notebooks leaves out the number after "≈" and nothing else.
-    """
+    """A measured number in words: approx(86.23, "%") is "≈ 86.2 %". digits=None: three significant digits."""
+    # Strict comparison of notebooks leaves out the number after "≈" and nothing else.
     number = f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
     return f"≈ {number.replace('-', '−', 1) if number.startswith('-') else number}" + (f" {unit}" if unit else "")
 
@@ -80,10 +63,13 @@ def listed(items: Iterable[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
 
 
-def describe(fig: Figure, alt: str) -> Figure:
-    """Attach the alternative text to a figure and return it. Raises ValueError if it is empty."""
+def describe(fig: Figure, alt: str, title: str = "", **place: object) -> Figure:
+    """Attach the alternative text, after a title above the figure if it has one. Raises ValueError if it is empty."""
     if not alt.strip():
         raise ValueError("A figure needs alternative text: say what it shows.")
+    if title:
+        fig.suptitle(title, **place)
+        alt = f"{title}. {alt}"
     # The layout is settled here and then left alone: otherwise every drawing would move it a little.
     fig.draw_without_rendering()
     fig.set_layout_engine("none")
@@ -92,7 +78,7 @@ def describe(fig: Figure, alt: str) -> Figure:
 
 
 def png(fig: Figure) -> bytes:
-    """The figure as a PNG of the 256 colours that suit it best, a third of the size, or of all with `fig.full_colour`."""
+    """The figure as a PNG of the 256 colours that suit it best, a third of the size; of all with `fig.full_colour`."""
     drawn, buffer = io.BytesIO(), io.BytesIO()
     fig.savefig(drawn, format="png", facecolor=fig.get_facecolor())
     picture = Image.open(drawn).convert("RGB")
@@ -105,9 +91,8 @@ def png(fig: Figure) -> bytes:
 def show(fig: Figure) -> None:
     """Show a figure once, as a PNG with its alternative text (`fig.alt`), print "Figure: <alt>", and close it.
 
-    The text stands in the output's metadata (`image/png`, `alt`), where nbconvert's classic template finds it, and is printed
-    because JupyterLab shows no alternative text. In a plain Python session only the text is printed.
-    Raises ValueError if the figure has no alternative text.
+    The text stands in the output's metadata, where nbconvert's classic template finds it, and is printed because
+    JupyterLab shows none. A plain Python session prints it only. ValueError if the figure has no alternative text.
     """
     alt = getattr(fig, "alt", "")
     if not alt:
