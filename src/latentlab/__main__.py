@@ -3,6 +3,7 @@
 import argparse
 import ast
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +12,44 @@ import torch
 from latentlab.data import load
 from latentlab.grading import run as grading
 from latentlab.recipes import RECIPES, contract
-from latentlab.recipes.vicreg import ablations, shelf
+from latentlab.recipes.vicreg import ablations
+from latentlab.recipes.vicreg import shelf as kept
 from latentlab.training import CheckpointError, TrainingDiverged, checksum, processes
 
 
 def train(given: argparse.Namespace) -> None:
     """Start a run: the preset's settings with what the command line changes."""
     contract.recipe(given.recipe, needs="run")
-    settings = contract.preset(given.recipe, given.preset)
-    changes = dict(given.set or ()) | ({"data": given.data} if given.data else {})
+    changes = dict(given.set) | ({"data": given.data} if given.data else {})
     if given.minutes or given.epochs:
         changes |= {"budget.minutes": given.minutes, "budget.epochs": given.epochs}
-    changes |= {f"budget.{name}": value for name in ("batch", "precision") if (value := getattr(given, name))}
-    contract.begin(given.out, given.recipe, contract.changed(settings, changes), given.seed)
-    run_recipe(given, resume=False)
+    settings = contract.changed(contract.preset(given.recipe, given.preset), changes)
+    contract.begin(given.run, given.recipe, settings, given.seed)
+    resume(given)
 
 
 def resume(given: argparse.Namespace) -> None:
     """Take a run up where its checkpoint stands; a run without one starts at its beginning."""
-    run_recipe(given, resume=(Path(given.out) / "checkpoint.pt").exists())
-
-
-def run_recipe(given: argparse.Namespace, resume: bool) -> None:
-    module, settings, seed = contract.read(given.out)
-    sets = data_of(settings, given)
-    run = module.run(settings, **sets, seed=seed, device=given.device, folder=given.out, resume=resume)
-    digest = contract.finish(given.out, run)
+    module, settings, seed = contract.read(given.run)
+    where = {"device": given.device, "folder": given.run, "resume": (Path(given.run) / "checkpoint.pt").exists()}
+    run = module.run(settings, **data_of(settings, given), seed=seed, **where)
+    digest = contract.finish(given.run, run)
     if processes.rank() == 0:
-        print(f"{given.out}: {run.history.steps} steps in {run.history.seconds / 60:.1f} minutes, weights {digest[:16]}")
+        print(
+            f"{given.run}: {run.history.steps} steps in {run.history.seconds / 60:.1f} minutes, weights {digest[:16]}"
+        )
 
 
 def evaluate(given: argparse.Namespace) -> None:
     """Print what is measured of a finished run, and keep it as scores.json."""
-    module, settings, _ = contract.read(given.out)
+    module, settings, _ = contract.read(given.run)
     train, test = data_of(settings, given).values()
-    network = contract.trained(given.out, train.images.shape[1:])
+    network = contract.trained(given.run, train.images.shape[1:])
     print(f"{train.name}: {len(train)} training images, {len(test)} test images; weights {checksum(network)[:16]}")
     scores = module.scores(network.to(given.device), settings, train, test)
     for name, value in scores.items():
         print(f"{name:>34}  {value:.4g}")
-    contract.write_json(Path(given.out) / "scores.json", scores)
+    contract.write_json(Path(given.run) / "scores.json", scores)
 
 
 def sample(given: argparse.Namespace) -> None:
@@ -60,21 +59,19 @@ def sample(given: argparse.Namespace) -> None:
     module, settings, _ = contract.read(given.run)
     if not hasattr(module, "sample"):
         raise ValueError(f"{given.run} is no generative run: it has nothing to sample from.")
-    shape = data_of(settings, given)["train"].images.shape[1:]
-    network = contract.trained(given.run, shape).to(given.device)
+    network = contract.trained(given.run, data_of(settings, given)["train"].images.shape[1:]).to(given.device)
     generator = torch.Generator(given.device).manual_seed(given.seed)
-    images = module.sample(network, settings, given.rows**2, generator).cpu()  # (n, c, h, w)
-    rows = images.unflatten(0, (given.rows, given.rows))  # (rows, rows, c, h, w)
-    figure = image_grid(rows, [""] * given.rows, title=f"{Path(given.run).name}: samples, seed {given.seed}")
+    images = module.sample(network, settings, 64, generator).cpu().unflatten(0, (8, 8))  # (8, 8, c, h, w)
+    figure = image_grid(images, [""] * 8, title=f"{Path(given.run).name}: samples, seed {given.seed}")
     Path(given.out).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(given.out)
-    print(f"{given.out}: {len(images)} samples")
+    print(f"{given.out}: 64 samples")
 
 
-def fill(given: argparse.Namespace) -> None:
+def shelf(given: argparse.Namespace) -> None:
     """Train the encoders that notebooks share."""
     images = load(ablations.PRESETS[given.preset].data, "train", download=given.download)
-    shelf.fill(given.preset, given.variants, train=images, again=given.again, device=given.device)
+    kept.fill(given.preset, given.variants, train=images, again=given.again, device=given.device)
 
 
 def data_of(settings: Any, given: argparse.Namespace) -> dict[str, Any]:
@@ -83,50 +80,41 @@ def data_of(settings: Any, given: argparse.Namespace) -> dict[str, Any]:
 
 
 def assignment(text: str) -> tuple[str, Any]:
-    """"name=value" as a pair; the value is read as Python if it is a number, a word or a tuple."""
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise argparse.ArgumentTypeError(f"expected name=value, got {text!r}")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
+    """ "name=value" as a pair; the value is read as Python if it is a number, a word or a tuple."""
+    name, value = text.split("=", 1)
+    with suppress(ValueError, SyntaxError):
+        value = ast.literal_eval(value)
+    return name, value
 
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m latentlab", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="command")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    common.add_argument("--download", action="store_true", help="fetch MNIST or CIFAR-10 if it is not there")
-    one = commands.add_parser("train", parents=[common], help="start a run")
-    one.add_argument("recipe", help=f"one of those that train among {', '.join(RECIPES)}")
-    one.add_argument("--preset", default="quick", help="settings to start from: quick, cpu or gpu")
-    one.add_argument("--data", help="a data set's name, or a folder of images with one folder per class")
-    one.add_argument("--minutes", type=float, help="training time; the schedule follows it")
-    one.add_argument("--epochs", type=float, help="passes over the data, instead of minutes")
-    one.add_argument("--batch", type=int)
-    one.add_argument("--precision", choices=["auto", "float32", "bfloat16"])
-    one.add_argument("--set", action="append", type=assignment, metavar="NAME=VALUE", help="any setting, e.g. budget.clip=1.0")
-    one.add_argument("--seed", type=int, default=0)
-    one.add_argument("--out", required=True, help="folder of the run")
-    one.set_defaults(call=train)
-    for call, text in ((resume, "go on with a run"), (evaluate, "measure a finished run")):
-        other = commands.add_parser(call.__name__, parents=[common], help=text)
-        other.add_argument("out", metavar="folder")
-        other.set_defaults(call=call)
-    drawn = commands.add_parser("sample", parents=[common], help="draw images from a finished generative run")
-    drawn.add_argument("run", metavar="folder")
-    drawn.add_argument("--out", required=True, help="picture file to write")
-    drawn.add_argument("--rows", type=int, default=8)
-    drawn.add_argument("--seed", type=int, default=0)
-    drawn.set_defaults(call=sample)
-    shared = commands.add_parser("shelf", parents=[common], help="train the encoders that notebooks share")
-    shared.add_argument("--preset", default="quick", choices=list(ablations.PRESETS))
-    names = list(ablations.VARIANTS)
-    shared.add_argument("--variants", nargs="+", default=names, choices=names, metavar="NAME")
-    shared.add_argument("--again", action="store_true", help="train those that exist, too")
-    shared.set_defaults(call=fill)
+    options = {}
+    for call in (train, resume, evaluate, sample, shelf):
+        one = commands.add_parser(call.__name__, help=call.__doc__)
+        one.set_defaults(call=call)
+        one.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+        one.add_argument("--download", action="store_true", help="fetch MNIST or CIFAR-10 if it is not there")
+        if call in (resume, evaluate, sample):
+            one.add_argument("run", metavar="folder")
+        options[call] = one.add_argument
+    option = options[train]
+    option("recipe", help=f"one of those that train among {', '.join(RECIPES)}")
+    option("--preset", default="quick", help="settings to start from: quick, cpu or gpu")
+    option("--data", help="a data set's name, or a folder of images with one folder per class")
+    option("--minutes", type=float, help="training time; the schedule follows it")
+    option("--epochs", type=float, help="passes over the data, instead of minutes")
+    change = {"type": assignment, "metavar": "NAME=VALUE", "help": "any setting, e.g. budget.batch=64"}
+    option("--set", action="append", default=[], **change)
+    option("--seed", type=int, default=0)
+    option("--out", dest="run", required=True, metavar="FOLDER", help="folder of the run")
+    options[sample]("--out", required=True, help="picture file to write")
+    options[sample]("--seed", type=int, default=0)
+    option, names = options[shelf], list(ablations.VARIANTS)
+    option("--preset", default="quick", choices=list(ablations.PRESETS))
+    option("--variants", nargs="+", default=names, choices=names, metavar="NAME")
+    option("--again", action="store_true", help="train those that exist, too")
     grading.add_parser(commands)
     return top
 

@@ -1,7 +1,8 @@
-"""Trained encoders as small checked files: where one lies, what made it; trained when missing, never replaced in silence."""
+"""Trained encoders as small checked files: trained when missing, and never replaced in silence."""
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,8 @@ import torch
 from torch import nn
 
 from latentlab.data import Dataset, data_root, repository
+from latentlab.recipes.contract import from_dict
 from latentlab.training import CheckpointError, load_weights, save_weights
-
-from .contract import as_dict, from_dict
 
 HERE = repository() / "data"  # of the clone this file lies in
 
@@ -24,14 +24,12 @@ def path_of(name: str, seed: int, preset: str) -> Path:
 
 def keep(path: Path, encoder: nn.Module, settings: Any, train: Dataset, more: dict[str, str] | None = None) -> None:
     """Save a trained encoder in float16, with its settings and the checksum of its images beside it, and `more`."""
-    about = {"settings": json.dumps(as_dict(settings), sort_keys=True), "data": train.checksum, "torch": torch.__version__}
-    save_weights(path, encoder, about | (more or {}), dtype=torch.float16)
+    about = {"settings": json.dumps(asdict(settings), sort_keys=True), "data": train.checksum}
+    save_weights(path, encoder, about | {"torch": torch.__version__} | (more or {}), dtype=torch.float16)
 
 
-def fetch(
-    path: Path, blank: nn.Module, settings: Any, train: Dataset, make: Callable[[], None], hint: str = ""
-) -> dict[str, str]:
-    """Fill `blank` with the weights at `path` and return what stands beside them; `make` trains and keeps a missing one.
+def fetch(path: Path, blank: nn.Module, settings: Any, train: Dataset, make: Callable, hint: str = "") -> dict:
+    """Fill `blank` with the weights at `path`, return what stands beside them; `make` trains and keeps a missing one.
 
     Raises CheckpointError for a file that is damaged or was made with other settings or images: nothing is replaced.
     """
@@ -39,23 +37,11 @@ def fetch(
         print(f"No trained encoder at data/checkpoints/{path.parent.name}/{path.name}: training it now.")
         make()
     about = load_weights(path, blank)
-    if differs := _differs(about, settings, train):
-        raise CheckpointError(
-            f"{path} was trained with other settings or data than this notebook's (it names other {differs}). "
-            f"Delete it and run the cell again: it is then trained anew.{hint}"
-        )
-    return about
-
-
-def _differs(about: dict[str, str], settings: Any, train: Dataset) -> str:
-    """What a file was made with that is not as it is here, "settings" or "data"; empty if nothing is.
-
-    A field that was added since has its default.
-    """
-    try:
+    try:  # a field that was added since has its default
         same = from_dict(type(settings), json.loads(about["settings"])) == settings
     except (KeyError, ValueError):
         same = False
-    if not same:
-        return "settings"
-    return "" if about.get("data") == train.checksum else "data"
+    if not same or about.get("data") != train.checksum:
+        other = "data" if same else "settings"
+        raise CheckpointError(f"{path} was made with other {other}. Delete it: the cell then trains it anew.{hint}")
+    return about

@@ -10,19 +10,16 @@ from latentlab.evaluation import neighbours
 FACTORS = ("shape", "colour", "location")
 
 
-def same(a: Dataset, i: Tensor, b: Dataset, j: Tensor) -> dict[str, Tensor]:
-    """Which factors images i of a and j of b share, i and j of one shape: a bool of that shape each.
+def shares(base: Dataset, queries: Dataset, found: Tensor) -> dict[str, float]:
+    """Share of the images `found` in the base, indices (m, k), that have the query's shape, colour, location.
 
     Locations are the same if the figure stands on the same place of the grid or on one of the eight around it.
     """
-    apart = torch.maximum(*((a.factors[name][i] - b.factors[name][j]).abs() for name in ("row", "column")))
-    return {name: a.factors[name][i] == b.factors[name][j] for name in FACTORS[:2]} | {"location": apart <= 1}
-
-
-def shares(base: Dataset, queries: Dataset, found: Tensor) -> dict[str, float]:
-    """Share of the images `found` in the base, indices (m, k), that have the query's shape, colour, location."""
-    own = torch.arange(len(queries))[:, None].expand_as(found)  # (m, k)
-    return {name: float(hits.float().mean()) for name, hits in same(base, found, queries, own).items()}
+    names = ("row", "column", *FACTORS[:2])
+    apart = {name: (base.factors[name][found] - queries.factors[name][:, None]).abs() for name in names}  # (m, k) each
+    alike = {name: apart[name] == 0 for name in FACTORS[:2]}
+    alike["location"] = torch.maximum(apart["row"], apart["column"]) <= 1
+    return {name: float(hits.float().mean()) for name, hits in alike.items()}
 
 
 def agreement(base_y: Tensor, base: Dataset, y: Tensor, queries: Dataset, k: int = 5) -> dict[str, float]:
@@ -36,13 +33,14 @@ def chance(base: Dataset, queries: Dataset) -> dict[str, float]:
 
 
 def sensitivity(y: Tensor, data: Dataset, seed: int = 0, pairs: int = 4000) -> dict[str, float]:
-    """How far y (n, d), brought to length 1, goes when ONE factor changes; 0: not at all, 1: as far as to any other image.
+    """How far y (n, d), brought to length 1, goes when ONE factor changes; 0: not at all, 1: as far as to any image.
 
     E‖y − y′‖² over pairs of images that differ in this factor alone, divided by the same over random pairs.
     """
     y, place = F.normalize(y, dim=1), torch.stack([data.factors[name] for name in FACTORS], 1)  # (n, d), (n, 3)
     sizes = place.amax(0) + 1  # (3,)
-    which = torch.full(tuple(sizes.tolist()), -1).index_put(tuple(place.T), torch.arange(len(y)))  # −1: not in this split
+    which = torch.full(tuple(sizes.tolist()), -1)  # the image of each shape, colour, location; −1: not in this split
+    which[tuple(place.T)] = torch.arange(len(y))
     generator = torch.Generator().manual_seed(seed)
     first = torch.randint(len(y), (pairs,), generator=generator)  # (pairs,)
     drawn = (torch.rand(pairs, 3, generator=generator) * sizes).long()  # (pairs, 3)

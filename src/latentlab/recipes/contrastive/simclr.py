@@ -1,8 +1,8 @@
 """Contrastive learning: two views of an image attract each other, all other images of the batch repel."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,11 @@ from latentlab.evaluation import linear_probe_converged
 from latentlab.losses import info_nce, nt_xent
 from latentlab.models import Projector
 from latentlab.models.convnet import standardise, stem
-from latentlab.recipes.contract import Run
+from latentlab.recipes.contract import Run, fitted, seeded
 from latentlab.recipes.kept import fetch, keep, path_of
 from latentlab.recipes.represent import represent
 from latentlab.recipes.vicreg.pretraining import two_views
-from latentlab.training import Budget, fit
+from latentlab.training import Budget
 from latentlab.training.processes import gather
 
 from .factors import agreement
@@ -30,11 +30,11 @@ SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides a run but the seed."""
+    """Everything that decides a run but the seed. Raises ValueError for unknown views or an unknown loss."""
 
     data: str = "coloured_shapes"
     views: str = "figure-moved"  # a name in augment.PRESETS
-    side: int | None = 32  # pixels of a view; None: as the views say
+    side: int = 32  # pixels of a view
     pooled: bool = True  # read the means over all places; False: every place by itself
     widths: tuple[int, ...] = (16, 32, 64)  # of the stages, each of half the side
     dim: int = 32  # of the representation
@@ -42,9 +42,12 @@ class Settings:
     loss: str = "info_nce"  # or "nt_xent"
     temperature: float = 0.07
     chunk: int | None = None  # rows of logits in memory at once
-    budget: Budget = field(
-        default_factory=lambda: Budget(epochs=8, batch=100, learning_rate=3e-3, precision="float32", test_every=0.25)
-    )
+    budget: Budget = Budget(epochs=8, batch=100, learning_rate=3e-3, precision="float32", test_every=0.25)
+
+    def __post_init__(self) -> None:
+        if self.views not in VIEWS or self.loss not in LOSSES:
+            known = f"views is one of {', '.join(VIEWS)}, loss one of {', '.join(LOSSES)}"
+            raise ValueError(f"{known}; got {self.views}, {self.loss}.")
 
 
 _LONG = Settings(side=64, widths=(32, 64, 128, 256), dim=128, budget=Budget(epochs=200, batch=500, test_every=20))
@@ -54,32 +57,33 @@ PRESETS = {"quick": Settings(), "cpu": _LONG, "gpu": _LONG}
 class Encoder(nn.Module):
     """Images (b, channels, h, w) in [0, 1], averaged to side × side → representations y (b, dim).
 
-    Stages of stride 2, then one linear layer on the spatial means of the last two (pooled), or on all places of the last.
+    Stages of stride 2, then one linear layer on the means of the last two over all places (pooled), or on every place
+    of the last. Raises ValueError for a side that cannot be halved so often.
     """
 
-    def __init__(self, channels: int, side: int, settings: Settings):
+    def __init__(self, channels: int, settings: Settings):
         super().__init__()
-        widths, self.side, self.pooled, self.dim = settings.widths, side, settings.pooled, settings.dim
-        if side % 2 ** len(widths):
-            raise ValueError(f"A side of {side} cannot be halved {len(widths)} times; choose another side or fewer widths.")
-        pairs = zip((channels, *widths), widths, strict=False)
-        self.stages = nn.ModuleList(stem(a, b) for a, b in pairs)  # (b, width, side / 2, side / 2), …
-        self.read = nn.Linear(sum(widths[-2:]) if self.pooled else widths[-1] * (side // 2 ** len(widths)) ** 2, self.dim)
+        widths, self.side, self.pooled, self.dim = settings.widths, settings.side, settings.pooled, settings.dim
+        if self.side % 2 ** len(widths):
+            raise ValueError(f"A side of {self.side} cannot be halved {len(widths)} times: choose another.")
+        self.stages = nn.ModuleList(stem(a, b) for a, b in pairwise((channels, *widths)))
+        places = (self.side // 2 ** len(widths)) ** 2
+        self.read = nn.Linear(sum(widths[-2:]) if self.pooled else widths[-1] * places, self.dim)
 
     def forward(self, images: Tensor) -> Tensor:
-        maps = [standardise(F.adaptive_avg_pool2d(images, self.side))]  # (b, c, side, side)
+        x, means = standardise(F.adaptive_avg_pool2d(images, self.side)), []  # (b, c, side, side)
         for stage in self.stages:
-            maps.append(stage(maps[-1]))
-        means = [m.mean((2, 3)) for m in maps[1:][-2:]]  # (b, width) each
-        return self.read(torch.cat(means, 1) if self.pooled else maps[-1].flatten(1))  # (b, dim)
+            x = stage(x)  # (b, width, side / 2, side / 2), …
+            means.append(x.mean((2, 3)))  # (b, width)
+        return self.read(torch.cat(means[-2:], 1) if self.pooled else x.flatten(1))  # (b, dim)
 
 
 class SimCLR(nn.Module):
     """An encoder and its head: views (b, c, h, w) → embeddings of length 1 (b, d)."""
 
-    def __init__(self, channels: int, side: int, settings: Settings):
+    def __init__(self, channels: int, settings: Settings):
         super().__init__()
-        self.encoder = Encoder(channels, side, settings)
+        self.encoder = Encoder(channels, settings)
         self.head = Projector(settings.dim, (settings.dim, settings.head)) if settings.head else nn.Identity()
 
     def forward(self, views: Tensor) -> Tensor:
@@ -91,49 +95,36 @@ class SimCLRTask:
 
     def __init__(self, network: SimCLR, train: Tensor, test: Tensor | None, settings: Settings):
         self.module, self.samples, self.settings = network, len(train), settings
-        self.train, self.test, self.views = train, test, _views(settings)  # (n, c, h, w) and (m, c, h, w) uint8
+        self.train, self.test = train, test  # (n, c, h, w) and (m, c, h, w) uint8
+        self.views = replace(VIEWS[settings.views], size=settings.side)
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        return self._terms(self.train[indices.to(self.train.device)], generator)
+        return self.of(self.train[indices.to(self.train.device)], generator)
 
-    def _terms(self, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+    def of(self, images: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        """The loss of these images (b, c, h, w)."""
         z1, z2 = self.module(two_views(images, self.views, generator)).chunk(2)  # (b, d) each
-        loss = LOSSES[self.settings.loss](gather(z1), gather(z2), self.settings.temperature, self.settings.chunk)
-        return {"loss": loss}
+        settings, loss = self.settings, LOSSES[self.settings.loss]
+        return {"loss": loss(gather(z1), gather(z2), settings.temperature, settings.chunk)}
 
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
         b = self.settings.budget.batch
-        return {} if self.test is None or len(self.test) < b else self._terms(self.test[:b], generator)
-
-
-def _views(settings: Settings) -> Callable[[Tensor, torch.Generator], Tensor]:
-    if settings.views not in VIEWS or settings.loss not in LOSSES:
-        known = f"views is one of {', '.join(VIEWS)}, loss one of {', '.join(LOSSES)}"
-        raise ValueError(f"{known}; got {settings.views}, {settings.loss}.")
-    views = VIEWS[settings.views]
-    return views if settings.side is None else replace(views, size=settings.side)
+        return {} if self.test is None or len(self.test) < b else self.of(self.test[:b], generator)
 
 
 def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> SimCLR:
     """A network with fresh weights from the seed; the global generator stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return SimCLR(shape[0], _views(settings).size, settings)
+    with seeded(seed):
+        return SimCLR(shape[0], settings)
 
 
 def run(
-    settings: Settings, *, train: Dataset, test: Dataset | None = None, seed: int = 0, device: str = "cpu",
-    folder: Path | str | None = None, resume: bool = False, show: bool = True,
-    after_epoch: Callable[[SimCLR], None] | None = None,
-) -> Run:  # fmt: skip
-    """Train an encoder without labels; see `training.fit` for folder and resume, and for when after_epoch is called."""
+    settings: Settings, *, train: Dataset, test: Dataset | None = None, seed: int = 0, device: str = "cpu", **how: Any
+) -> Run:
+    """Train an encoder without labels; how: folder, resume, show of `training.fit`."""
     network = build(settings, train.images.shape[1:], seed)
     task = SimCLRTask(network, train.images.to(device), None if test is None else test.images.to(device), settings)
-    history = fit(
-        task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, show=show, title="SimCLR",
-        after_epoch=None if after_epoch is None else lambda seconds: after_epoch(network),
-    )  # fmt: skip
-    return Run(network, history, settings, seed)
+    return fitted(task, settings, seed=seed, device=device, title="SimCLR", **how)
 
 
 def scores(network: SimCLR, settings: Settings, train: Dataset, test: Dataset) -> dict[str, float]:
@@ -146,14 +137,8 @@ def scores(network: SimCLR, settings: Settings, train: Dataset, test: Dataset) -
 
 
 def take(settings: Settings, name: str, seed: int, preset: str, *, train: Dataset, device: str = "cpu") -> nn.Module:
-    """The trained encoder `name` from data/checkpoints, trained and saved if it is missing.
-
-    Raises CheckpointError for a file made with other settings or data.
-    """
+    """The encoder `name` from data/checkpoints, trained and saved if it is missing; raises as `kept.fetch`."""
     path, encoder = path_of(f"simclr-{name}", seed, preset), build(settings, train.images.shape[1:], seed).encoder
-
-    def make() -> None:
-        keep(path, run(settings, train=train, seed=seed, device=device).encoder, settings, train)
-
-    fetch(path, encoder, settings, train, make)
+    given = {"train": train, "seed": seed, "device": device}
+    fetch(path, encoder, settings, train, lambda: keep(path, run(settings, **given).encoder, settings, train))
     return encoder.to(device).eval()

@@ -1,7 +1,7 @@
-"""A coupling flow on grey digits: dequantised, brought to the whole line by a logit, trained by the exact likelihood."""
+"""A coupling flow on grey digits: dequantised, sent to the whole line by a logit, trained by the exact likelihood."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +10,8 @@ from torch import Tensor
 from latentlab.data import Dataset
 from latentlab.losses import bits_per_dimension
 from latentlab.models.flows import Affine, Flow, couplings, pixel_couplings
-from latentlab.recipes.contract import Run
-from latentlab.training import Budget, fit
+from latentlab.recipes.contract import Run, fitted, seeded
+from latentlab.training import Budget
 from latentlab.training.loop import generator_for
 
 LEVELS = 256
@@ -27,24 +27,20 @@ class Settings:
     hidden: int = 128
     width: int = 0  # channels of convolutional couplings, `layers` at each of three scales; 0: fully connected ones
     edge: float = 0.05  # Real NVP's α: pixels are squeezed into [α/2, 1 − α/2] before the logit
-    budget: Budget = field(
-        default_factory=lambda: Budget(
-            epochs=40, batch=128, learning_rate=2e-3, weight_decay=1e-4, precision="float32", clip=50.0, test_every=40
-        )
+    budget: Budget = Budget(
+        epochs=40, batch=128, learning_rate=2e-3, weight_decay=1e-4, precision="float32", clip=50.0, test_every=40
     )
 
 
-_MNIST = Settings(
-    data="mnist", side=28, layers=4, width=32,
-    budget=Budget(epochs=None, minutes=30.0, batch=64, learning_rate=2e-3, weight_decay=1e-4, precision="float32", clip=50.0),
-)  # fmt: skip
+_long = replace(Settings.budget, epochs=None, minutes=30.0, batch=64, learning_rate=5e-3, test_every=2)
+_MNIST = Settings(data="mnist", side=28, layers=4, width=32, budget=_long)
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
 
 
 def to_line(images: Tensor, settings: Settings, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """uint8 images (n, 1, h, w) → points on the whole line (n, side²), and log |det| of the way there (n,).
 
-    Uniform noise of one level makes the 256 levels a density (Uria et al. 2013): its likelihood bounds the discrete one.
+    Uniform noise of one level makes the levels a density (Uria et al. 2013): its likelihood bounds the discrete one.
     """
     x = F.adaptive_avg_pool2d(images.float(), settings.side).round().flatten(1)  # (n, d), whole numbers
     x = (x + torch.rand(x.shape, generator=generator, device=x.device)) / LEVELS  # (0, 1)
@@ -91,37 +87,27 @@ def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> Flow:
     """A flow with fresh weights from the seed. Raises ValueError for images with several channels."""
     if shape[0] != 1:
         raise ValueError(f"This flow is for grey images; these have {shape[0]} channels.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if settings.width:
             return pixel_couplings(settings.side, settings.layers, settings.width)
         return couplings(settings.side**2, settings.layers, settings.hidden, side=settings.side)
 
 
-def run(
-    settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu",
-    folder: Path | str | None = None, resume: bool = False, show: bool = True,
-) -> Run:  # fmt: skip
-    """Train the flow; see `training.fit` for folder and resume."""
+def run(settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu", **how: Any) -> Run:
+    """Train the flow; how: folder, resume, show of `training.fit`."""
     network = build(settings, train.images.shape[1:], seed)
     last = network.layers[-1]
     if isinstance(last, Affine):
         last.start_at(to_line(train.images[:10_000], settings, generator_for(seed, 16))[0])
     task = FlowTask(network, train.images.to(device), test.images.to(device), settings)
-    history = fit(
-        task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, title="coupling flow", show=show
-    )
-    return Run(network, history, settings, seed)
+    return fitted(task, settings, seed=seed, device=device, title="coupling flow", **how)
 
 
 def scores(network: Flow, settings: Settings, train: Dataset, test: Dataset) -> dict[str, float]:
-    """Bits per dimension on training and test images (256 levels)."""
-    return {
-        f"bits per dimension, {name}": bits_per_dimension(
-            nats(network.cpu(), part.images, settings, generator_for(0, 14)), settings.side**2
-        )
-        for name, part in (("training", train), ("test", test))
-    }
+    """Bits per dimension (256 levels) on the test images and as many training images."""
+    sets = {"training": train.first(min(len(train), len(test))), "test": test}
+    found = {name: nats(network.cpu(), part.images, settings, generator_for(0, 14)) for name, part in sets.items()}
+    return {f"bits per dimension, {name}": bits_per_dimension(value, settings.side**2) for name, value in found.items()}
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """A GAN on small digits: two players in turn, each with its own cost and optimiser."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +11,8 @@ from latentlab.data import Dataset, to_float
 from latentlab.evaluation import frechet_distance
 from latentlab.losses import discriminator_cost, non_saturating_cost, saturating_cost
 from latentlab.models.gan import GAN, Discriminator, Generator
-from latentlab.recipes.contract import Run
-from latentlab.training import Budget, Player, fit
+from latentlab.recipes.contract import Run, fitted, seeded
+from latentlab.training import Budget, Player
 from latentlab.training.loop import generator_for
 
 COSTS = {"non-saturating": non_saturating_cost, "saturating": saturating_cost}
@@ -29,10 +29,8 @@ class Settings:
     dropout: float = 0.3
     cost: str = "non-saturating"  # or "saturating"
     real_noise: float = 0.1  # of pixel values, added to real and drawn images: keeps the two densities overlapping
-    budget: Budget = field(
-        default_factory=lambda: Budget(
-            epochs=150, batch=64, learning_rate=2e-3, weight_decay=0.0, betas=(0.5, 0.999), warmup=0.02, precision="float32"
-        )
+    budget: Budget = Budget(
+        epochs=150, batch=64, learning_rate=2e-3, weight_decay=0.0, betas=(0.5, 0.999), warmup=0.02, precision="float32"
     )
 
     def __post_init__(self) -> None:
@@ -40,12 +38,8 @@ class Settings:
             raise ValueError(f"There is no generator cost {self.cost!r}; choose one of {', '.join(COSTS)}.")
 
 
-_MNIST = Settings(
-    data="mnist", side=28, noise=64, hidden=512,
-    budget=Budget(
-        epochs=None, minutes=30.0, batch=128, learning_rate=3e-4, weight_decay=0.0, betas=(0.5, 0.999), precision="float32"
-    ),
-)  # fmt: skip
+_long = replace(Settings.budget, epochs=None, minutes=30.0, batch=128, learning_rate=3e-4, warmup=0.05)
+_MNIST = Settings(data="mnist", side=28, noise=64, hidden=512, budget=_long)
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
 
 
@@ -71,7 +65,8 @@ class DuelTask:
         """The discriminator's turn."""
         with torch.no_grad():
             fake = self.draw(len(indices), generator)
-        real, drawn = self.module.discriminator(self.blur(self.real[indices], generator)), self.module.discriminator(fake)
+        real = self.module.discriminator(self.blur(self.real[indices], generator))  # (b,)
+        drawn = self.module.discriminator(fake)  # (b,)
         right = ((real > 0).float().mean() + (drawn < 0).float().mean()) / 2
         return {"loss": discriminator_cost(real, drawn), "accuracy": right}
 
@@ -94,23 +89,16 @@ def small(images: Tensor, side: int) -> Tensor:
 def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> GAN:
     """Both players with fresh weights from the seed."""
     size = (shape[0], settings.side, settings.side)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return GAN(
-            Generator(size, settings.noise, settings.hidden, bounded=True),
-            Discriminator(size, settings.hidden, settings.dropout),
-        )
+    with seeded(seed):
+        generator = Generator(size, settings.noise, settings.hidden, bounded=True)
+        return GAN(generator, Discriminator(size, settings.hidden, settings.dropout))
 
 
-def run(
-    settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu",
-    folder: Path | str | None = None, resume: bool = False, show: bool = True,
-) -> Run:  # fmt: skip
-    """Train both players; see `training.fit` for folder and resume. `test` is for `scores` only."""
+def run(settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu", **how: Any) -> Run:
+    """Train both players; how: folder, resume, show of `training.fit`. `test` is for `scores` only."""
     network = build(settings, train.images.shape[1:], seed)
     task = DuelTask(network, small(train.images, settings.side).to(device), settings.cost, settings.real_noise)
-    history = fit(task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, title="GAN", show=show)
-    return Run(network, history, settings, seed)
+    return fitted(task, settings, seed=seed, device=device, title="GAN", **how)
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """PixelCNN on binary digits: each pixel from those before it, trained by the exact likelihood."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ from torch import Tensor
 from latentlab.data import Dataset, binarise
 from latentlab.losses import bernoulli_log_likelihood, bits_per_dimension
 from latentlab.models.masked import PixelCNN, complete
-from latentlab.recipes.contract import Run
-from latentlab.training import Budget, fit
+from latentlab.recipes.contract import Run, fitted, seeded
+from latentlab.training import Budget
 from latentlab.training.loop import generator_for
 
 
@@ -24,15 +24,11 @@ class Settings:
     width: int = 24
     layers: int = 4
     stacks: bool = True  # False: plain masks, with the blind spot
-    budget: Budget = field(
-        default_factory=lambda: Budget(epochs=12, batch=64, learning_rate=6e-3, weight_decay=0.0, precision="float32")
-    )
+    budget: Budget = Budget(epochs=12, batch=64, learning_rate=6e-3, weight_decay=0.0, precision="float32")
 
 
-_MNIST = Settings(
-    data="mnist", side=28, sampled=True, width=32, layers=12,
-    budget=Budget(epochs=None, minutes=30.0, batch=64, learning_rate=3e-3, weight_decay=0.0),
-)  # fmt: skip
+_long = Budget(epochs=None, minutes=30.0, batch=64, learning_rate=3e-3, weight_decay=0.0)
+_MNIST = Settings(data="mnist", side=28, sampled=True, width=32, layers=12, budget=_long)
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
 
 
@@ -73,24 +69,16 @@ def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> PixelCN
     """A network with fresh weights from the seed. Raises ValueError for images with several channels."""
     if shape[0] != 1:
         raise ValueError(f"PixelCNN is for grey images; these have {shape[0]} channels.")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = PixelCNN(settings.width, settings.layers, stacks=settings.stacks)
     return network.to(memory_format=torch.channels_last)  # on a CPU a quarter faster
 
 
-def run(
-    settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu",
-    folder: Path | str | None = None, resume: bool = False, show: bool = True,
-) -> Run:  # fmt: skip
-    """Train a PixelCNN on the binary images; see `training.fit` for folder and resume."""
+def run(settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu", **how: Any) -> Run:
+    """Train a PixelCNN on the binary images; how: folder, resume, show of `training.fit`."""
     network = build(settings, train.images.shape[1:], seed)
     sets = (binary(part.images, settings, seed=i).to(device) for i, part in enumerate((train, test)))
-    history = fit(
-        PixelTask(network, *sets), settings.budget, seed=seed, device=device, folder=folder, resume=resume,
-        title="PixelCNN", show=show,
-    )  # fmt: skip
-    return Run(network, history, settings, seed)
+    return fitted(PixelTask(network, *sets), settings, seed=seed, device=device, title="PixelCNN", **how)
 
 
 def scores(network: PixelCNN, settings: Settings, train: Dataset, test: Dataset) -> dict[str, float]:

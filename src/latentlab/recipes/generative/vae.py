@@ -1,7 +1,7 @@
 """Variational autoencoder on binary digits; with k > 1 samples a step, the importance weighted one."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,8 +9,8 @@ from torch import Tensor
 from latentlab.data import Dataset, binarise, to_float
 from latentlab.losses import bernoulli_log_likelihood, elbo, gaussian_kl, importance_bound, log_weights, reparametrise
 from latentlab.models.vae import VAE
-from latentlab.recipes.contract import Run
-from latentlab.training import Budget, fit
+from latentlab.recipes.contract import Run, fitted, seeded
+from latentlab.training import Budget
 from latentlab.training.loop import generator_for
 
 
@@ -23,17 +23,13 @@ class Settings:
     dim: int = 10
     hidden: int = 200
     k: int = 1  # importance samples in training: 1 is the VAE
-    budget: Budget = field(
-        default_factory=lambda: Budget(
-            epochs=40, batch=64, learning_rate=4e-3, weight_decay=0.0, precision="float32", test_every=20
-        )
+    budget: Budget = Budget(
+        epochs=40, batch=64, learning_rate=4e-3, weight_decay=0.0, precision="float32", test_every=20
     )
 
 
-_MNIST = Settings(
-    data="mnist", sampled=True, dim=50,
-    budget=Budget(epochs=None, minutes=30.0, batch=100, learning_rate=2e-3, weight_decay=0.0, precision="float32", test_every=5),
-)  # fmt: skip
+_long = replace(Settings.budget, epochs=None, minutes=30.0, batch=250, learning_rate=3e-3, test_every=5)
+_MNIST = Settings(data="mnist", sampled=True, dim=50, budget=_long)
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}
 
 
@@ -62,14 +58,17 @@ class BoundTask:
         x = binarise(self.train[indices], sampled=self.settings.sampled, generator=generator)  # (b, 1, h, w)
         log_w, likelihood, mean, log_variance = weights_of(self.module, x, self.settings.k, generator)
         bound = elbo(likelihood, mean, log_variance) if self.settings.k == 1 else importance_bound(log_w)  # (b,)
-        return {"loss": -bound.mean(), "reconstruction": -likelihood.mean(), "KL": gaussian_kl(mean, log_variance).mean()}
+        divergence = gaussian_kl(mean, log_variance)  # (b,)
+        return {"loss": -bound.mean(), "reconstruction": -likelihood.mean(), "KL": divergence.mean()}
 
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
         return {"loss": -torch.tensor(bounds(self.module, self.test, (self.settings.k,), generator)[self.settings.k])}
 
 
 @torch.no_grad()
-def bounds(network: VAE, x: Tensor, ks: tuple[int, ...], generator: torch.Generator, repeats: int = 1) -> dict[int, float]:
+def bounds(
+    network: VAE, x: Tensor, ks: tuple[int, ...], generator: torch.Generator, repeats: int = 1
+) -> dict[int, float]:
     """L_k in nats for several k, mean over binary images x (n, c, h, w); all k share their samples."""
     found = {k: 0.0 for k in ks}
     for _ in range(repeats):
@@ -84,24 +83,17 @@ def bounds(network: VAE, x: Tensor, ks: tuple[int, ...], generator: torch.Genera
 
 def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> VAE:
     """A network with fresh weights from the seed; the global generator stays as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         return VAE(shape, settings.dim, settings.hidden)
 
 
-def run(
-    settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu",
-    folder: Path | str | None = None, resume: bool = False, show: bool = True,
-) -> Run:  # fmt: skip
-    """Train on the bound; see `training.fit` for folder and resume."""
+def run(settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu", **how: Any) -> Run:
+    """Train on the bound; how: folder, resume, show of `training.fit`."""
     network = build(settings, train.images.shape[1:], seed)
     network.start_at(to_float(train.images).mean(0))
     task = BoundTask(network, train.images.to(device), test_images(test, settings).to(device), settings)
-    history = fit(
-        task, settings.budget, seed=seed, device=device, folder=folder, resume=resume, show=show,
-        title="VAE" if settings.k == 1 else f"IWAE, k = {settings.k}",
-    )  # fmt: skip
-    return Run(network, history, settings, seed)
+    title = "VAE" if settings.k == 1 else f"IWAE, k = {settings.k}"
+    return fitted(task, settings, seed=seed, device=device, title=title, **how)
 
 
 def test_images(test: Dataset, settings: Settings) -> Tensor:

@@ -14,10 +14,10 @@ from latentlab.losses import vicreg as vicreg_loss
 from latentlab.training import Budget
 from latentlab.training.loop import generator_for
 
+from ..contract import preset as preset_of
 from ..represent import represent
 from . import pretraining as vicreg
 
-PARTNERS = ("same", "neighbour", "random", "class")
 SEEDS = (0, 1, 2)
 TOP = 3  # partners an image has; one of them is drawn in every step
 
@@ -42,37 +42,28 @@ VARIANTS: dict[str, Variant] = {
     "augmented-neighbour": Variant("a neighbour, augmented", partner="neighbour", control=True),
     "image-itself": Variant("the picture itself, plain", augment=False, control=True),
     "random-partner": Variant("a random picture, plain", augment=False, partner="random", control=True),
-    # an oracle: it looks at labels
-    "class-partner": Variant("one of its class, plain", augment=False, partner="class", control=True),
+    "class-partner": Variant("one of its class, plain", augment=False, partner="class", control=True),  # sees labels
 }
 
-# Smaller than the presets of `vicreg`, because an ablation trains many networks. The budget is in epochs, so that a busy machine
-# trains as much as an idle one.
-PRESETS: dict[str, vicreg.Settings] = {
+# Smaller than those of `vicreg`, as there are many; in epochs, so that a busy machine trains as much as an idle one.
+PRESETS = vicreg.PRESETS | {
     "quick": vicreg.Settings(widths=(24, 64, 96, 128), budget=Budget(epochs=10, batch=128)),
     "cpu": replace(vicreg.PRESETS["cpu"], budget=replace(vicreg.PRESETS["cpu"].budget, epochs=4, minutes=None)),
-    "gpu": vicreg.PRESETS["gpu"],
 }
 # On how many images a variant is read, and how large they are; in "quick" as large as the views that trained it.
 READ = {"quick": (2000, 1000, 20), "cpu": (50_000, 10_000, 32), "gpu": (50_000, 10_000, 32)}
 
 
-def _known(name: str, preset: str) -> None:
-    for value, known, what in ((name, VARIANTS, "variant"), (preset, PRESETS, "preset")):
-        if value not in known:
-            raise ValueError(f"There is no {what} {value!r}; there is {', '.join(known)}.")
-
-
 def seeds(name: str, preset: str) -> tuple[int, ...]:
     """The seeds of a variant's networks: three, but one for controls on real data, where a training takes minutes."""
-    _known(name, preset)
     return SEEDS[:1] if VARIANTS[name].control and preset != "quick" else SEEDS
 
 
 def settings(name: str, preset: str) -> vicreg.Settings:
     """The settings of a variant. Raises ValueError for an unknown variant or preset."""
-    _known(name, preset)
-    chosen, variant = PRESETS[preset], VARIANTS[name]
+    if name not in VARIANTS:
+        raise ValueError(f"There is no variant {name!r}; there is {', '.join(VARIANTS)}.")
+    variant, chosen = VARIANTS[name], preset_of("ablations", preset)
     weights = VICRegWeights(variance=variant.variance, covariance=variant.covariance)
     views = chosen.views if variant.augment else ("none" if chosen.views == "exercise" else "none-20")
     return replace(chosen, views=views, weights=weights)
@@ -81,29 +72,20 @@ def settings(name: str, preset: str) -> vicreg.Settings:
 def partners(kind: str, train: Dataset, y: Tensor | None = None, *, seed: int = 0, k: int = TOP) -> Tensor | None:
     """Each image's k candidates for the second view: (n, k) indices into train, None for "same".
 
-    "neighbour": the k nearest other images by the L2 distance of the representations y (n, d); "random": k images from all;
-    "class": k images of the same class. Raises ValueError for another kind, or neighbours without y.
+    "neighbour": the nearest other images by the L2 distance of y (n, d); "random": any; "class": some of its own.
     """
-    if kind == "same":
-        return None
-    n, generator = len(train), generator_for(seed, 7)
+    n, generator, table = len(train), generator_for(seed, 7), None
     if kind == "random":
-        return torch.randint(n, (n, k), generator=generator)  # (n, k)
-    if kind == "class":
-        return same_class(train.labels, k, generator)
-    if kind == "neighbour" and y is not None:
-        return neighbours(y, y, k, metric="euclidean", exclude_self=True)[1]  # (n, k)
-    if kind == "neighbour":
-        raise ValueError("Neighbours are found in representations: give y (n, d), from a trained encoder.")
-    raise ValueError(f"There is no partner {kind!r}; there is {', '.join(PARTNERS)}.")
-
-
-def same_class(labels: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """k random images of every image's own class: labels (n,) → (n, k)."""
-    table = torch.empty(len(labels), k, dtype=torch.int64)  # (n, k)
-    for value in labels.unique():
-        members = (labels == value).nonzero()[:, 0]  # (m,)
-        table[members] = members[torch.randint(len(members), (len(members), k), generator=generator)]  # (m, k)
+        table = torch.randint(n, (n, k), generator=generator)  # (n, k)
+    elif kind == "neighbour" and y is not None:
+        table = neighbours(y, y, k, metric="euclidean", exclude_self=True)[1]  # (n, k)
+    elif kind == "class":
+        table = torch.empty(n, k, dtype=torch.int64)  # (n, k)
+        for value in train.labels.unique():
+            members = (train.labels == value).nonzero()[:, 0]  # (m,)
+            table[members] = members[torch.randint(len(members), (len(members), k), generator=generator)]  # (m, k)
+    elif kind != "same":
+        raise ValueError(f"There is no partner {kind!r}; there is same, random, class, and neighbour if you give y.")
     return table
 
 
@@ -117,24 +99,20 @@ def at_size(data: Dataset, side: int) -> Dataset:
     if data.images.shape[-1] == side:
         return data
     small = F.interpolate(data.images.float(), (side, side), mode="bilinear", antialias=True)  # (n, c, side, side)
-    return replace(data, images=small.round().clamp(0, 255).byte(), digest="")
+    return replace(data, images=small.round().clamp(0, 255).byte())
 
 
-def reading_sets(train: Dataset, test: Dataset, preset: str, seed: int = 0) -> tuple[Dataset, Dataset]:
+def reading_sets(train: Dataset, test: Dataset, preset: str) -> tuple[Dataset, Dataset]:
     """The images on which variants are read: a sample of the training set, and the first of the test set."""
     known, unseen, side = READ[preset]
-    return at_size(train.sample(known, seed), side), at_size(test.first(unseen), side)
+    return at_size(train.sample(known, 0), side), at_size(test.first(unseen), side)
 
 
 def read(encoder: nn.Module, known: Dataset, unseen: Dataset) -> dict[str, float | Tensor]:
-    """What an encoder's representations are worth: "y" (n, d) of the known images, "y_test" (m, d) of the unseen ones.
-
-    Of these: the ten-epoch "probe" in percent, the effective "rank", and "near": how many of the three nearest share the class.
-    """
+    """Representations "y" (n, d), "y_test" (m, d), their "probe" in percent, effective "rank" and "near": `purity`."""
     y, y_test = represent(encoder, known.images), represent(encoder, unseen.images)
-    probe = linear_probe(y, known.labels, y_test, unseen.labels).percent
-    found = {"y": y, "y_test": y_test, "probe": probe, "rank": effective_rank(y_test)}
-    return found | {"near": purity(y_test, unseen.labels)}
+    probe, near = linear_probe(y, known.labels, y_test, unseen.labels).percent, purity(y_test, unseen.labels)
+    return {"y": y, "y_test": y_test, "probe": probe, "rank": effective_rank(y_test), "near": near}
 
 
 def purity(y: Tensor, labels: Tensor, metric: str = "euclidean") -> float:
@@ -143,30 +121,23 @@ def purity(y: Tensor, labels: Tensor, metric: str = "euclidean") -> float:
 
 
 def linearly_told(y: Tensor, values: Tensor, y_other: Tensor, others: Tensor) -> float:
-    """Share of the variance of others (m, c) that a linear layer tells from y_other (m, d), fitted on y (n, d) and values (n, c).
-
-    Ridge regression on standardised coordinates; at most 1, and 0 for what the mean tells.
-    """
+    """Share of the variance of others (m, c) that ridge regression of values (n, c) on y (n, d) tells from y_other."""
     middle, width = y.mean(0), y.std(0).clamp_min(1e-6)
-    model = Ridge(alpha=1e-3 * len(y)).fit(((y - middle) / width).double().numpy(), values.double().numpy())
-    left = others.double() - torch.from_numpy(model.predict(((y_other - middle) / width).double().numpy()))  # (m, c)
+    x, x_other = (((rows - middle) / width).double().numpy() for rows in (y, y_other))
+    model = Ridge(alpha=1e-3 * len(y)).fit(x, values.double().numpy())
+    left = others.double() - torch.from_numpy(model.predict(x_other))  # (m, c)
     return float(1 - left.square().sum() / (others - others.mean(0)).square().sum())
 
 
 def scale_pull(z1: Tensor, z2: Tensor, weights: VICRegWeights) -> Tensor:
-    """How the loss changes when a coordinate of z1, z2 (b, d) is stretched; (d,). Negative: the loss wants it wider.
-
-    The slope by t_j at 0 of the loss of z·exp(t): what each coordinate's spread is pushed to, whatever its direction.
-    """
+    """How the loss changes when a coordinate of z1, z2 (b, d) is stretched; (d,). Negative: the loss wants it wider."""
+    # ∂/∂t_j loss(z·exp(t)) at t = 0
     t = torch.zeros(z1.shape[1], dtype=z1.dtype, requires_grad=True)
     return torch.autograd.grad(vicreg_loss(z1 * t.exp(), z2 * t.exp(), weights)["loss"], t)[0]
 
 
-def whitener(y: Tensor, directions: int | None = None, least: float = 1e-4) -> Tensor:
-    """The matrix (d, kept) that gives the principal directions of y (n, d) one spread: the first few, or all above `least`.
-
-    `least` is a share of the widest direction's spread: what is narrower is rounding noise.
-    """
+def whitener(y: Tensor, directions: int | None = None) -> Tensor:
+    """The matrix (d, kept) that gives the principal directions of y (n, d) one spread: the first few, or all."""
     _, s, v = torch.linalg.svd(y - y.mean(0), full_matrices=False)
-    kept = min(directions or len(s), int((s > least * s[0]).sum()))
+    kept = min(directions or len(s), int((s > 1e-4 * s[0]).sum()))  # narrower ones are rounding noise
     return v[:kept].T / s[:kept] * len(y) ** 0.5  # (d, kept)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from latentlab.data import to_float
 from latentlab.data.dataset import stratified
-from latentlab.models.random_cnn import RandomCNN
+from latentlab.models.convnet import RandomCNN
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,15 @@ class Settings:
     neighbours: int = 10
 
 
-PRESETS = {
-    "quick": Settings(),  # three seconds on two cores
-    "cpu": Settings(data="cifar10", images=10_000),  # the report's size: ten seconds
-    "gpu": Settings(data="cifar10", images=10_000),  # nothing here runs on a GPU
-}
+REPORT = Settings(data="cifar10", images=10_000)  # the report's size: ten seconds, and nothing here runs on a GPU
+PRESETS = {"quick": Settings(), "cpu": REPORT, "gpu": REPORT}
 
 
 @torch.no_grad()
-def random_features(images: Tensor, seed: int = 0, *, batch: int = 500) -> Tensor:
-    """Features of a fixed random linear network, `models.random_cnn.RandomCNN`; uint8 (n, c, h, w) → float32 (n, features).
-
-    32×32 images give 1024 features. The same seed gives the same network.
-    """
+def random_features(images: Tensor, seed: int = 0) -> Tensor:
+    """Features of a fixed random linear network; uint8 (n, c, h, w) → float32 (n, features), 1024 for 32×32 images."""
     network = RandomCNN(images.shape[1], seed)
-    return torch.cat([network(to_float(part)) for part in images.split(batch)])  # (n, features)
+    return torch.cat([network(to_float(part)) for part in images.split(500)])  # (n, features)
 
 
 def split(labels: Tensor, share: float = 0.1, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -42,6 +36,5 @@ def split(labels: Tensor, share: float = 0.1, seed: int = 0) -> tuple[Tensor, Te
     if not 0 < share < 1:
         raise ValueError(f"share is the part held out, between 0 and 1, got {share}.")
     test = stratified(labels, round(share * len(labels)), seed)  # (m,)
-    held = torch.zeros(len(labels), dtype=torch.bool)
-    held[test] = True
+    held = torch.zeros(len(labels), dtype=torch.bool).index_fill(0, test, True)
     return (~held).nonzero()[:, 0], test

@@ -11,6 +11,7 @@ from latentlab.augment import Views, colour, geometry
 from latentlab.data import to_float
 from latentlab.losses import VICRegWeights, vicreg
 from latentlab.models.codes import CodeTable, Decoder
+from latentlab.recipes.contract import seeded
 from latentlab.training import Budget, History, fit
 
 KINDS = {
@@ -29,21 +30,17 @@ class Settings:
     images: int = 1000
     side: int = 20  # the images are made so large
     dim: int = 128
-    views: Views = Views(16, scale=(0.8, 1.0), mix=1.0)  # for the decoder: crop, flip, colour mixing only (all are linear)
+    views: Views = Views(16, scale=(0.8, 1.0), mix=1.0)  # crop, flip, colour mixing only: all are linear
     width: int = 16  # of the decoder
     weights: VICRegWeights = field(default_factory=VICRegWeights)
     error_weight: float = 100.0  # of the view error, a mean over pixels, beside VICReg's terms
     stride: float = 30.0  # codes move so many times faster than the decoder's weights
-    budget: Budget = field(default_factory=lambda: Budget(epochs=24, batch=128, learning_rate=2e-3, weight_decay=0.0))
+    budget: Budget = Budget(epochs=24, batch=128, learning_rate=2e-3, weight_decay=0.0)
 
 
 _cifar = Settings(data="cifar10", images=10_000, side=32, views=Views(32, scale=(0.2, 1.0), mix=0.3), width=64)
 _cifar = replace(_cifar, budget=replace(_cifar.budget, batch=256))
-PRESETS = {
-    "quick": Settings(),
-    "cpu": _cifar,
-    "gpu": replace(_cifar, images=50_000),
-}
+PRESETS = {"quick": Settings(), "cpu": _cifar, "gpu": replace(_cifar, images=50_000)}
 
 
 @dataclass
@@ -56,40 +53,37 @@ class Codes:
     decoder: Decoder | None = None  # None for "views"
 
 
-# ---- views that can be differentiated ------------------------------------------------------------------------------
+def draw_views(views: Views, shape: tuple[int, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Matrices of random views of images (b, c, h, w): rows (b, size, h), columns (b, size, w), colours (b, c, c).
 
-
-def draw_views(views: Views, b: int, h: int, w: int, generator: torch.Generator, channels: int = 3) -> tuple[Tensor, ...]:
-    """Matrices of b random views: rows (b, size, h), columns (b, size, w), colours (b, channels, channels).
-
-    The same parameters, in the same order, as `views(images, generator)` draws. Raises ValueError for a step that is not linear.
+    The same parameters, in the same order, as `views(images, generator)` draws. Raises ValueError for non-linear views.
     """
-    if views.rotation or views.shift or views.jitter is not None or views.grey or views.blur:
+    b, c, h, w = shape
+    if views.jitter is not None or views.grey or views.blur:
         raise ValueError(f"Only crop, flip and colour mixing can be undone into matrices here, got {views}.")
-    top, left, height, width = geometry.random_boxes(b, h, w, views.scale, views.ratio, generator).unbind(1)  # (b,) each
+    top, left, height, width = geometry.random_boxes(b, h, w, views.scale, generator).unbind(1)  # (b,) each
     flip = geometry.random_choice(b, views.flip, generator) if views.flip else None
-    colours = torch.eye(channels, device=generator.device).expand(b, channels, channels)
-    if views.mix and channels == 3:
-        colours = colour.random_mixing(b, views.mix, generator)
+    as_is = torch.eye(c, device=generator.device).expand(b, c, c)
+    colours = colour.random_mixing(b, views.mix, generator) if views.mix and c == 3 else as_is
     rows = geometry.interpolation(top, height, h, views.size)
     return rows, geometry.interpolation(left, width, w, views.size, flip), colours
 
 
 def apply_views(images: Tensor, rows: Tensor, columns: Tensor, colours: Tensor) -> Tensor:
-    """The linear part of the views: colours · (rows · image · columnsᵀ) for every image; (b, c, h, w) → (b, c, size, size)."""
+    """The linear part of the views, colours · (rows · image · columnsᵀ); (b, c, h, w) → (b, c, size, size)."""
     b, c = images.shape[:2]
     views = rows[:, None] @ images @ columns.mT[:, None]  # (b, c, size, size)
     return torch.bmm(colours, views.flatten(2)).view(b, c, *views.shape[2:])  # (b, c, size, size)
 
 
 def view_error(decoded: Tensor, images: Tensor, matrices: tuple[Tensor, ...]) -> Tensor:
-    """Mean squared difference of decoded pictures and images under the same views; (b, c, h, w) each, floats → scalar."""
+    """Mean squared difference of decoded pictures and images under the same views; (b, c, h, w) each → scalar."""
     # A view is affine, T(x) = L x + t, and t is the same on both sides: ‖T(G(z)) − T(x)‖² = ‖L (G(z) − x)‖²
     return apply_views(decoded.float() - images, *matrices).square().mean()
 
 
 class SharedCodes(nn.Module):
-    """Codes of images (n, c, h, w) out of one linear layer, with the interface of `CodeTable`; rows (b,) → (b, 1, dim)."""
+    """Codes of images (n, c, h, w) out of one linear layer, called as a `CodeTable` is; rows (b,) → (b, 1, dim)."""
 
     def __init__(self, images: Tensor, dim: int):
         super().__init__()
@@ -99,43 +93,23 @@ class SharedCodes(nn.Module):
     def forward(self, rows: Tensor) -> Tensor:
         return self.layer(self.x[rows])[:, None]  # (b, 1, dim)
 
-    def all(self) -> Tensor:
-        return self.layer(self.x).detach()[:, None]  # (n, 1, dim)
 
+class CodeTask:
+    """The loss of a "table" of codes in `module`: VICReg's of two per image, or the view error of its "decoder"."""
 
-# ---- what is optimised ---------------------------------------------------------------------------------------------
-
-
-class PairTask:
-    """VICReg's loss on free codes, two per image: no picture enters."""
-
-    def __init__(self, table: CodeTable, weights: VICRegWeights):
-        self.module, self.weights, self.samples = table, weights, len(table.weight)
-
-    def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        first, second = self.module(indices.to(self.module.weight.device)).unbind(1)  # (b, dim) each
-        return vicreg(first, second, self.weights)
-
-    def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
-        return {}
-
-
-class DecoderTask:
-    """One code per image; the decoded picture matches the image under random views. A frozen decoder is kept out of `module`."""
-
-    def __init__(self, table: CodeTable, decoder: Decoder, images: Tensor, settings: Settings, *, spread: bool, frozen: bool):
-        self.module = nn.ModuleDict({"table": table} if frozen else {"table": table, "decoder": decoder})
-        self.decoder, self.images, self.samples = decoder, images, len(images)  # images: uint8
+    def __init__(self, module: nn.ModuleDict, images: Tensor, settings: Settings, spread: bool):
+        self.module, self.images, self.samples = module, images, len(images)  # images: uint8 (n, c, h, w)
         self.settings, self.spread = settings, spread
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         rows = indices.to(self.images.device)  # (b,)
-        z = self.module["table"](rows)[:, 0]  # (b, dim)
-        x = to_float(self.images[rows])  # (b, c, h, w)
-        decoded = self.decoder(z)  # (b, c, h, w)
+        codes = self.module["table"](rows)  # (b, copies, dim)
+        z = codes[:, 0]  # (b, dim)
+        if "decoder" not in self.module:
+            return vicreg(z, codes[:, 1], self.settings.weights)
+        x, decoded = to_float(self.images[rows]), self.module["decoder"](z)  # (b, c, h, w) each
         with torch.autocast(x.device.type, enabled=False):
-            b, c, h, w = x.shape
-            error = view_error(decoded, x, draw_views(self.settings.views, b, h, w, generator, c))
+            error = view_error(decoded, x, draw_views(self.settings.views, x.shape, generator))
         both = vicreg(z, z, self.settings.weights)  # the two views of an image share its code: invariance is 0
         # λ' · 1/b Σ_i ‖T_i(G(z_i)) − T_i(x_i)‖² [+ μ v(Z) + ν c(Z)]
         loss = self.settings.error_weight * error + (both["loss"] if self.spread else 0.0)
@@ -146,15 +120,9 @@ class DecoderTask:
 
 
 def optimise(
-    kind: str,
-    images: Tensor,
-    settings: Settings = PRESETS["quick"],
-    *,
-    decoder: Decoder | None = None,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    show: bool = True,
-) -> Codes:
+    kind: str, images: Tensor, settings: Settings = PRESETS["quick"], *, decoder: Decoder | None = None, seed: int = 0,
+    device: torch.device | str = "cpu", show: bool = True,
+) -> Codes:  # fmt: skip
     """Optimise one code per image (or per view) directly; images (n, c, h, w) uint8 → Codes.
 
     kind     a key of KINDS; "views" only counts the images: its loss never looks at a picture
@@ -166,54 +134,43 @@ def optimise(
     if kind == "views" and decoder is not None:
         raise ValueError("Codes of the kind 'views' never meet a picture, so a decoder has nothing to do.")
     n, channels, side, _ = images.shape
-    frozen = decoder is not None
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    copies, g = 2 if kind == "views" else 1, torch.Generator().manual_seed(seed)
+    table = CodeTable(n, settings.dim, g, copies=copies, stride=settings.stride)
+    with seeded(seed):
         fresh = Decoder(settings.dim, channels, side, settings.width)
-        shared = SharedCodes(images, settings.dim) if kind == "shared encoder" else None
-    copies = 2 if kind == "views" else 1
-    table = shared or CodeTable(n, settings.dim, torch.Generator().manual_seed(seed), copies=copies, stride=settings.stride)
-    if kind == "views":
-        task = PairTask(table, settings.weights)
-    else:
-        decoder = copy.deepcopy(decoder).to(device) if frozen else fresh
-        task = DecoderTask(table, decoder, images.to(device), settings, spread=kind == "decoder+spread", frozen=frozen)
+        if kind == "shared encoder":
+            table = SharedCodes(images, settings.dim)
+    module = nn.ModuleDict({"table": table})
+    if kind != "views":
+        module["decoder"] = fresh if decoder is None else copy.deepcopy(decoder).requires_grad_(False)
+    task = CodeTask(module, images.to(device), settings, spread=kind == "decoder+spread")
     history = fit(task, settings.budget, seed=seed, device=device, title=f"latent optimisation: {kind}", show=show)
-    found = table.all().cpu()  # (n, copies, dim)
-    return Codes(found.mean(dim=1), found, history, None if decoder is None else decoder.cpu().requires_grad_(False))
-
-
-# ---- what can be done with them ------------------------------------------------------------------------------------
+    found = table(torch.arange(n, device=device)).detach().cpu()  # (n, copies, dim)
+    decoder = module["decoder"].cpu().requires_grad_(False) if kind != "views" else None
+    return Codes(found.mean(dim=1), found, history, decoder)
 
 
 @torch.no_grad()
-def decode(decoder: Decoder, z: Tensor, *, batch: int = 500) -> Tensor:
+def decode(decoder: Decoder, z: Tensor) -> Tensor:
     """Pictures of codes z (m, dim) → floats (m, c, h, w) clipped to [0, 1]."""
-    return torch.cat([decoder(part).clamp(0, 1) for part in z.split(batch)])  # (m, c, h, w)
+    return torch.cat([decoder(part).clamp(0, 1) for part in z.split(500)])  # (m, c, h, w)
 
 
 @torch.no_grad()
 def named_by_views(codes: Codes, images: Tensor, views: Views, generator: torch.Generator) -> float:
-    """Share of pictures that their code names: under one random view each, T_i(G(z_i)) is nearest to T_i(x_i) of all T_i(x_j).
-
-    images (n, c, h, w) uint8, as many as codes. In [0, 1]; a code that knows nothing gives 1/n.
-    """
+    """Share of pictures that their code names: under a random view T, T(G(z_i)) is nearest to T(x_i) of all T(x_j)."""
     x, decoded = to_float(images), decode(codes.decoder, codes.codes)  # (n, c, h, w) each
-    n, c, h, w = x.shape
-    hits = 0
+    n, hits = len(x), 0
     for i in range(n):
-        matrices = draw_views(views, 1, h, w, generator, c)
+        matrices = draw_views(views, (1, *x.shape[1:]), generator)
         seen = apply_views(decoded[i : i + 1] - x, *(m.expand(n, *m.shape[1:]) for m in matrices))  # (n, c, size, size)
         hits += int(seen.square().sum((1, 2, 3)).argmin()) == i
-    return hits / n
+    return hits / n  # 1/n if the codes know nothing
 
 
 @torch.no_grad()
 def recode(codes: Codes, matrix: Tensor) -> Codes:
-    """Codes z·A and a first layer of the decoder that undoes A: the same pictures, for any invertible matrix A (dim, dim).
-
-    So the objective without VICReg's terms says nothing on the spread and the correlations of the codes.
-    """
+    """Codes z·A and a first layer of the decoder that undoes A (dim, dim), invertible: the same pictures."""
     decoder = copy.deepcopy(codes.decoder)
     # z' W'ᵀ = z A W'ᵀ = z Wᵀ  for  W'ᵀ = A⁻¹ Wᵀ
     decoder.first.weight.copy_(torch.linalg.solve(matrix.double(), decoder.first.weight.T.double()).T)  # (outputs, dim)

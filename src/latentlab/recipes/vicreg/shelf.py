@@ -8,16 +8,14 @@ import json
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from latentlab.data import Dataset
 
 from ..kept import fetch, keep, path_of
 from ..represent import represent
 from . import pretraining as vicreg
-from .ablations import SEEDS, VARIANTS, agreement, partners, seeds, settings
-
-__all__ = ["SEEDS", "Shelved", "fill", "take", "take_all"]
+from .ablations import SEEDS, VARIANTS, agreement, partners, seeds, settings  # noqa: F401 – notebooks ask for SEEDS
 
 
 @dataclass(frozen=True)
@@ -28,28 +26,21 @@ class Shelved:
     curves: dict[str, list[float]]  # the loss terms of every batch, with "samples": how many images had been seen
     agreement: float | None  # share of its partners that have the class of their image; None without partners
     settings: vicreg.Settings
-    seed: int
 
 
 def take(name: str, seed: int, preset: str, *, train: Dataset, device: torch.device | str = "cpu") -> Shelved:
     """The trained encoder of a variant of `ablations.VARIANTS`, in evaluation mode.
 
-    A missing one is trained, with a line that says so, and saved. Raises CheckpointError for a file that is damaged or was made
-    with other settings or data: nothing is replaced before you delete it. ValueError for an unknown variant or preset.
+    A missing one is trained and saved; raises as `kept.fetch`, and ValueError for an unknown variant or preset.
     """
-    chosen = settings(name, preset)
-    encoder = vicreg.build(chosen, train.images.shape[1:], seed).encoder
-    about = fetch(
-        path_of(name, seed, preset), encoder, chosen, train, lambda: _train(name, seed, preset, device, train),
-        f" For all of them: python -m latentlab shelf --preset {preset} --again",
-    )  # fmt: skip
-    shared = json.loads(about["agreement"])
-    return Shelved(encoder.to(device).eval(), json.loads(about["curves"]), shared, chosen, seed)
+    chosen, hint = settings(name, preset), f" For all of them: python -m latentlab shelf --preset {preset} --again"
+    encoder, path = vicreg.build(chosen, train.images.shape[1:], seed).encoder, path_of(name, seed, preset)
+    about = fetch(path, encoder, chosen, train, lambda: _train(name, seed, preset, device, train), hint)
+    return Shelved(encoder.to(device).eval(), json.loads(about["curves"]), json.loads(about["agreement"]), chosen)
 
 
 def _train(name: str, seed: int, preset: str, device: torch.device | str, train: Dataset) -> None:
-    chosen, kind = settings(name, preset), VARIANTS[name].partner
-    y: Tensor | None = None
+    chosen, kind, y = settings(name, preset), VARIANTS[name].partner, None
     if kind == "neighbour":  # found in what plain VICReg of the same seed has learned
         y = represent(take("vicreg", seed, preset, device=device, train=train).encoder, train.images)  # (n, d)
     table = partners(kind, train, y, seed=seed)
@@ -65,12 +56,11 @@ def take_all(name: str, preset: str, *, train: Dataset, device: torch.device | s
     return [take(name, seed, preset, device=device, train=train) for seed in seeds(name, preset)]
 
 
-def fill(preset: str, names: list[str], *, train: Dataset, again: bool = False, device: torch.device | str = "cpu") -> None:
+def fill(preset: str, names: list[str], *, train: Dataset, again: bool, device: torch.device | str) -> None:
     """Train every encoder that is missing (all of them with `again`), and say where each lies."""
-    for name in names:
-        for seed in seeds(name, preset):
-            path = path_of(name, seed, preset)
-            if again and path.exists():
-                _train(name, seed, preset, device, train)  # the old file stays until the new one is whole
-            shelved = take(name, seed, preset, device=device, train=train)
-            print(f"{path}: {len(shelved.curves['samples'])} steps", flush=True)
+    for name, seed in ((one, seed) for one in names for seed in seeds(one, preset)):
+        path = path_of(name, seed, preset)
+        if again and path.exists():
+            _train(name, seed, preset, device, train)  # the old file stays until the new one is whole
+        shelved = take(name, seed, preset, device=device, train=train)
+        print(f"{path}: {len(shelved.curves['samples'])} steps", flush=True)
