@@ -1,7 +1,5 @@
 """Predict first, compute then: a guess is recorded, and comes back beside what was found."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ _GUESSES: dict[str, tuple[str, Any]] = {}  # question and guess by id, in this k
 
 
 def predict(id: str, question: str, options: Sequence[Any] = (), yours: Any = None) -> None:
-    """Record your guess `yours` about `question`: one of `options`, or any number or text when there are none.
+    """Record your guess `yours` about `question`: one of `options`, or anything when there are none.
 
     Raises ValueError for a guess that is not among the options.
     """
@@ -19,8 +17,8 @@ def predict(id: str, question: str, options: Sequence[Any] = (), yours: Any = No
         raise ValueError(f"{yours!r} is none of the options. Choose one of {', '.join(map(repr, options))}.")
     _GUESSES[id] = question, yours
     choice = f" ({' · '.join(map(str, options))})" if options else ""
-    said = "Write your guess after `yours=` and run this cell again." if yours is None else f"Your guess: {yours}"
-    render.show(f"{question}{choice}\n{said}", _html(question + choice, said))
+    gap = "Write your guess after `yours=` and run this cell again."
+    _show(question + choice, gap if yours is None else f"Your guess: {yours}")
 
 
 def outcome(id: str, found: Any) -> None:
@@ -28,10 +26,10 @@ def outcome(id: str, found: Any) -> None:
     if id not in _GUESSES:
         raise KeyError(f"No prediction {id!r} was asked in this notebook. Run the cell with predict({id!r}, …) first.")
     question, guess = _GUESSES[id]
-    before = "you made no guess" if guess is None else f"you said: {guess}"
-    hit = "" if guess is None else (" – as you said" if str(guess) == str(found) else " – a surprise worth a minute")
-    render.show(f"{question}\nFound: {found} ({before}{hit})", _html(question, f"Found: {found} ({before}{hit})"))
+    hit = "as you said" if str(guess) == str(found) else "a surprise worth a minute"
+    _show(question, f"Found: {found} ({'you made no guess' if guess is None else f'you said: {guess} – {hit}'})")
 
 
-def _html(question: str, said: str) -> str:
-    return f'<p style="margin:.3em 0"><em>{render.escape(question)}</em><br><strong>{render.escape(said)}</strong></p>'
+def _show(question: str, said: str) -> None:
+    html = f"{render.PARAGRAPH}<em>{render.escape(question)}</em><br><strong>{render.escape(said)}</strong></p>"
+    render.show(f"{question}\n{said}", html)

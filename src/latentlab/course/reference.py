@@ -1,6 +1,4 @@
-"""Results of full runs: small JSON files with provenance under data/reference/, shown beside the report and the live run."""
-
-from __future__ import annotations
+"""Results of full runs: small JSON files with provenance under data/reference/."""
 
 import dataclasses
 import datetime
@@ -16,10 +14,7 @@ from typing import Any
 import torch
 
 from latentlab.data import repository
-
-from . import render
-
-NONE = "–"
+from latentlab.training import write_atomically
 
 
 @dataclass(frozen=True)
@@ -39,12 +34,11 @@ class Reference:
     def summary(self) -> str:
         """Where the numbers come from, in one line."""
         p, hardware = self.provenance, self.provenance["hardware"]
-        sets = ", ".join(f"{d['name']} {d['split']} ({d['checksum'][:8]})" for d in p["data"])
         words = [
             p["date"],
             f"commit {p['commit'][:8]}{' with changes' if p['dirty'] else ''}",
             "" if p["seed"] is None else f"seed {p['seed']}",
-            sets,
+            ", ".join(f"{d['name']} {d['split']} ({d['checksum'][:8]})" for d in p["data"]),
             hardware["gpu"] or f"{hardware['cores']} cores of {hardware['cpu']}",
             f"torch {p['torch']}",
             "" if p["seconds"] is None else f"{p['seconds'] / 60:.1f} min",
@@ -60,17 +54,14 @@ def save_reference(
     data: Any = (),
     seed: int | None = None,
     seconds: float | None = None,
-    folder: str | Path | None = None,
 ) -> Path:
     """Write `values` with provenance to data/reference/<name>.json, whole or not at all; returns the path.
 
-    values: numbers, strings, lists and dicts of them (numpy and torch scalars and arrays too). settings: a dataclass or a dict.
-    data: the data set, or several, that the numbers come from. seconds: wall time of the run. folder: in place of data/reference.
+    values: numbers, strings, lists and dicts of them (numpy and torch scalars and arrays too). settings: a dataclass or
+    a dict. data: the data set, or several, that the numbers come from. seconds: wall time of the run.
     Raises ValueError for a bad name and for values that JSON cannot hold exactly, such as NaN.
     """
-    from latentlab.training import write_atomically
-
-    target = _file(name, folder)
+    target = _file(name)
     document = {
         "name": name,
         "values": dict(values),
@@ -80,64 +71,33 @@ def save_reference(
     try:
         text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=_plain) + "\n"
     except ValueError as error:
-        raise ValueError(f"Reference {name!r} holds NaN or infinity: a failed run is no reference. Nothing written.") from error
+        raise ValueError(f"Reference {name!r} holds NaN or infinity: a failed run is no reference.") from error
     write_atomically(target, text.encode())
     return target
 
 
-def load_reference(name: str, folder: str | Path | None = None) -> Reference:
+def load_reference(name: str) -> Reference:
     """The recorded result `name`. Raises FileNotFoundError if there is none yet, ValueError if the file is damaged."""
-    path = _file(name, folder)
+    path = _file(name)
     if not path.exists():
-        raise FileNotFoundError(f"No reference result {name!r} yet ({path}). `make full` runs the real data and records it.")
+        raise FileNotFoundError(f"No reference result {name!r} yet ({path}): `make full` computes and records it.")
     try:
         return Reference(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged. Restore it with `git checkout {path}` or run `make full`.") from error
 
 
-def comparison(
-    report: Mapping[str, Any],
-    reference: Reference | Mapping[str, Any] | None = None,
-    live: Mapping[str, Any] | None = None,
-    *,
-    unit: str = "",
-    digits: int = 1,
-) -> None:
-    """Show report, reference run and live run side by side as a table, one row per name, with the reference's provenance below.
-
-    Texts are shown as they are, numbers with `digits` decimals and `unit`; live numbers are written with "≈".
-    """
-    live = live or {}
-    recorded = reference.values if isinstance(reference, Reference) else reference or {}
-    # A reference may hold more than this table is about.
-    names = list(dict.fromkeys([*report, *live] or recorded))
-    columns = [(report, _fixed), (recorded, _fixed), (live, _live)]
-    rows = [[name, *(write(c[name], unit, digits) if name in c else NONE for c, write in columns)] for name in names]
-    header = ["", "report", "reference run", "this run"]
-    caption = f"Reference run: {reference.summary()}" if isinstance(reference, Reference) else ""
-    render.show(render.table_text(header, rows, caption), render.table_html(header, rows, caption))
-
-
-def measured(value: float, unit: str = "", digits: int = 1) -> str:
-    """A measured number as text, like "≈ 86.2 %": what follows "≈" is not compared when notebooks are tested."""
-    from latentlab.plots import approx
-
-    return approx(value, unit, digits)
-
-
-def provenance(data: Any = (), seed: int | None = None, seconds: float | None = None) -> dict[str, Any]:
+def provenance(data: Any, seed: int | None, seconds: float | None) -> dict[str, Any]:
     """Where a number comes from: commit, seed, data, hardware, versions, wall time, date (UTC)."""
     sets = data if isinstance(data, Sequence) else [data]
-    commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": commit or "unknown",
-        "dirty": bool(changes),
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "seed": seed,
         "data": [{"name": d.name, "split": d.split, "n": len(d), "checksum": d.checksum} for d in sets],
         "hardware": {
-            "cpu": cpu_model(),
+            "cpu": _cpu_model(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "threads": torch.get_num_threads(),
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
@@ -148,7 +108,7 @@ def provenance(data: Any = (), seed: int | None = None, seconds: float | None = 
     }
 
 
-def cpu_model() -> str:
+def _cpu_model() -> str:
     """The processor's name as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -157,10 +117,10 @@ def cpu_model() -> str:
         return platform.processor() or platform.machine()
 
 
-def _file(name: str, folder: str | Path | None) -> Path:
+def _file(name: str) -> Path:
     if not name or not all(c.isalnum() or c in "-_" for c in name):
         raise ValueError(f"{name!r} cannot name a reference: use letters, digits, - and _.")
-    return (Path(folder) if folder is not None else repository() / "data" / "reference") / f"{name}.json"
+    return repository() / "data" / "reference" / f"{name}.json"
 
 
 def _git(*arguments: str) -> str:
@@ -178,14 +138,5 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Path | torch.device | torch.dtype):
         return str(value)
-    raise TypeError(f"A reference result cannot hold a {type(value).__name__}: {value!r}. Give numbers, texts, lists or dicts.")
-
-
-def _fixed(value: Any, unit: str, digits: int) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:.{digits}f} {unit}".strip() if isinstance(value, float) else f"{value} {unit}".strip()
-
-
-def _live(value: Any, unit: str, digits: int) -> str:
-    return value if isinstance(value, str) else measured(float(value), unit, digits)
+    kind = type(value).__name__
+    raise TypeError(f"A reference result cannot hold a {kind}: {value!r}. Give numbers, texts, lists or dicts.")

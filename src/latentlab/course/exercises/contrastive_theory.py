@@ -5,7 +5,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .kinds import Exercise
+from .kinds import Exercise, normal
 
 
 def contrastive(x, y):
@@ -16,8 +16,8 @@ def contrastive(x, y):
 def perfect(features):
     """Features (N, m, d) of N groups → 1.0 if every question is answered rightly, else 0.0."""
     n, m, _ = features.shape
-    flat = features.flatten(0, 1)
-    own = torch.arange(n).repeat_interleave(m)[:, None] == torch.arange(n).repeat_interleave(m)
+    flat, group = features.flatten(0, 1), torch.arange(n).repeat_interleave(m)
+    own = group[:, None] == group
     distance = torch.cdist(flat, flat, compute_mode="donot_use_mm_for_euclid_dist")
     furthest = torch.where(own, distance, -torch.inf).amax(1)
     nearest = torch.where(own, torch.inf, distance).amin(1)
@@ -29,8 +29,19 @@ def infimum(n):
     return math.log(1 + (n - 1) * math.exp(-n / (n - 1)))
 
 
-def _unit(g, *shape):
-    return F.normalize(torch.randn(*shape, generator=g, dtype=torch.float64), dim=-1)
+def _condition_ii(features):
+    """The widest group is narrower than the gap between any two."""
+    within = max(torch.cdist(a, a).max() for a in features)
+    pairs = [(a, b) for i, a in enumerate(features) for b in features[:i]]
+    return float(within < min(torch.cdist(a, b).min() for a, b in pairs))
+
+
+def _without_positive(x, y):
+    return -((x * y).sum(1) - (x @ y.T - 1e9 * torch.eye(len(x))).logsumexp(1)).mean()
+
+
+def _unit(g):
+    return tuple(F.normalize(z, dim=-1) for z in normal(g, (6, 4), (6, 4), dtype=torch.float64))
 
 
 def _groups(g):
@@ -41,33 +52,22 @@ def _groups(g):
 
 
 EXERCISES = [
-    Exercise(
-        "C-2", "06_contrastive_theory", 1, "contrastive", contrastive,
-        lambda g: (_unit(g, 6, 4), _unit(g, 6, 4)),
-        {
-            "the sign is wrong: a loss is minimised": lambda x, y: -contrastive(x, y),
-            "each sample of y asks here; the anchors x must ask": lambda x, y: contrastive(y, x),
-            "the mean over the N anchors is a sum": lambda x, y: len(x) * contrastive(x, y),
-            "the positive is missing below the line: the sum runs over all j": lambda x, y: -((x * y).sum(1) - (
-                x @ y.T - 1e9 * torch.eye(len(x))).logsumexp(1)).mean(),
-        },
-        gradient=True,
-    ),
-    Exercise(
-        "C-4", "06_contrastive_theory", 1, "perfect", perfect, _groups,
-        {
-            "this is condition (ii), enough but not needed: compare at each feature": lambda z: float(
-                max(torch.cdist(a, a).max() for a in z)
-                < min(torch.cdist(z[i], z[j]).min() for i in range(len(z)) for j in range(len(z)) if i != j)),
-            "it is turned round: 1 where an answer is wrong": lambda z: 1 - perfect(z),
-        },
-    ),
-    Exercise(
-        "C-5", "06_contrastive_theory", 1, "infimum", infimum, lambda g: (int(torch.randint(2, 30, (), generator=g)),),
-        {
-            "two directions of a simplex have the cosine −1/(N − 1), not −1": lambda n: math.log(1 + (n - 1) * math.exp(-2)),
-            "the 1 of the positive is missing under the logarithm": lambda n: math.log((n - 1) * math.exp(-n / (n - 1))),
-            "a logit of 0 for the negatives is orthogonal; a simplex does better": lambda n: math.log(1 + (n - 1) / math.e),
-        },
-    ),
+    Exercise("C-2", contrastive, _unit, {
+        "the sign is wrong: a loss is minimised": lambda x, y: -contrastive(x, y),
+        "each sample of y asks here; the anchors x must ask": lambda x, y: contrastive(y, x),
+        "the mean over the N anchors is a sum": lambda x, y: len(x) * contrastive(x, y),
+        "the positive is missing below the line: the sum runs over all j": _without_positive,
+    }, gradient=True),
+    Exercise("C-4", perfect, _groups, {
+        "this is condition (ii), enough but not needed: compare at each feature": _condition_ii,
+        "it is turned round: 1 where an answer is wrong": lambda z: 1 - perfect(z),
+    }),
+    Exercise("C-5", infimum, lambda g: (int(torch.randint(2, 30, (), generator=g)),), {
+        "two directions of a simplex have the cosine −1/(N − 1), not −1":
+            lambda n: math.log(1 + (n - 1) * math.exp(-2)),
+        "the 1 of the positive is missing under the logarithm":
+            lambda n: math.log((n - 1) * math.exp(-n / (n - 1))),
+        "a logit of 0 for the negatives is orthogonal; a simplex does better":
+            lambda n: math.log(1 + (n - 1) / math.e),
+    }),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .kinds import Exercise
+from .kinds import Exercise, normal
 
 
 def training_hours(views_per_second, images, epochs):
@@ -23,7 +23,7 @@ def weight_gradient(columns, slope):
 
 
 def even_out(matrix, steps):
-    """Muon's iteration: X ← 3.4445 X − 4.7750 (X Xᵀ) X + 2.0315 (X Xᵀ)² X, from X = matrix / ‖matrix‖; (o, i) → (o, i)."""
+    """Muon: X ← 3.4445 X − 4.7750 (X Xᵀ) X + 2.0315 (X Xᵀ)² X, from X = matrix / ‖matrix‖; (o, i) → (o, i)."""
     return _even_out(matrix / matrix.norm(), steps)
 
 
@@ -34,44 +34,30 @@ def _even_out(x, steps, b=-4.7750, c=2.0315):
     return x
 
 
-def _normal(g, *shape):
-    return torch.randn(*shape, generator=g, dtype=torch.float64)
+def _speed(g):
+    return float(100 + 4000 * torch.rand((), generator=g)), int(torch.randint(1000, 60_000, (), generator=g)), 30
 
 
 EXERCISES = [
-    Exercise(
-        "13.a", "13_fast", 1, "training_hours", training_hours,
-        lambda g: (float(100 + 4000 * torch.rand((), generator=g)), int(torch.randint(1000, 60_000, (), generator=g)), 30),
-        {
-            "every image is seen twice an epoch: VICReg needs two views": lambda v, n, e: training_hours(v, n, e) / 2,
-            "these are minutes: an hour has 3600 seconds": lambda v, n, e: 60 * training_hours(v, n, e),
-            "these are seconds: an hour has 3600 of them": lambda v, n, e: 3600 * training_hours(v, n, e),
-        },
-    ),
-    Exercise(
-        "13.b", "13_fast", 2, "convolve", convolve, lambda g: (_normal(g, 2, 3, 5, 4), _normal(g, 6, 3, 3, 3)),
-        {
-            "the kernel is flipped: here it is not": lambda x, w: convolve(x, w.flip(2, 3)),
-            "rows and columns of the kernel are swapped": lambda x, w: convolve(x, w.transpose(2, 3)),
-            "only the centre of the neighbourhood is used: gather all nine pixels": lambda x, w: torch.einsum(
-                "bchw,oc->bohw", x, w[:, :, 1, 1]),
-        },
-        gradient=True,
-    ),
-    Exercise(
-        "13.c", "13_fast", 1, "weight_gradient", weight_gradient, lambda g: (_normal(g, 8, 9), _normal(g, 8, 4)),
-        {
-            "it is turned on its side: W has one row for each output": lambda p, s: weight_gradient(p, s).T,
-            "the rows of P add up; you average them": lambda p, s: weight_gradient(p, s) / len(p),
-        },
-    ),
-    Exercise(
-        "13.d", "13_fast", 2, "even_out", even_out, lambda g: (0.2 * _normal(g, 4, 7), 5),
-        {
-            "divide by the norm first: the iteration only works for singular values up to 1": lambda m, k: _even_out(m, k),
-            "the two last coefficients are swapped": lambda m, k: _even_out(m / m.norm(), k, 2.0315, -4.7750),
-            "one step is missing": lambda m, k: even_out(m, k - 1),
-            "one step too many": lambda m, k: even_out(m, k + 1),
-        },
-    ),
+    Exercise("13.a", training_hours, _speed, {
+        "every image is seen twice an epoch: VICReg needs two views": lambda v, n, e: training_hours(v, n, e) / 2,
+        "these are minutes: an hour has 3600 seconds": lambda v, n, e: 60 * training_hours(v, n, e),
+        "these are seconds: an hour has 3600 of them": lambda v, n, e: 3600 * training_hours(v, n, e),
+    }),
+    Exercise("13.b", convolve, lambda g: normal(g, (2, 3, 5, 4), (6, 3, 3, 3), dtype=torch.float64), {
+        "the kernel is flipped: here it is not": lambda x, w: convolve(x, w.flip(2, 3)),
+        "rows and columns of the kernel are swapped": lambda x, w: convolve(x, w.transpose(2, 3)),
+        "only the centre of the neighbourhood is used: gather all nine pixels":
+            lambda x, w: torch.einsum("bchw,oc->bohw", x, w[:, :, 1, 1]),
+    }, points=2, gradient=True),
+    Exercise("13.c", weight_gradient, lambda g: normal(g, (8, 9), (8, 4), dtype=torch.float64), {
+        "it is turned on its side: W has one row for each output": lambda p, s: weight_gradient(p, s).T,
+        "the rows of P add up; you average them": lambda p, s: weight_gradient(p, s) / len(p),
+    }),
+    Exercise("13.d", even_out, lambda g: (0.2 * normal(g, (4, 7), dtype=torch.float64)[0], 5), {
+        "divide by the norm first: the iteration only works for singular values up to 1": _even_out,
+        "the two last coefficients are swapped": lambda m, k: _even_out(m / m.norm(), k, 2.0315, -4.7750),
+        "one step is missing": lambda m, k: even_out(m, k - 1),
+        "one step too many": lambda m, k: even_out(m, k + 1),
+    }, points=2),
 ]  # fmt: skip

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from .kinds import Exercise
+from .kinds import Exercise, normal
 
 
 def affine_log_prob(x, shift, log_scale):
@@ -26,45 +26,30 @@ def planar(u, w, v, b):
 
 
 def _coupling_question(g):
-    n, d = 4, 6
-    u, s, t = (torch.randn(n, d, generator=g) for _ in range(3))
+    u, s, t = normal(g, (4, 6), (4, 6), (4, 6))
     return u, torch.tensor([1.0, 0.0] * 3), s, t
 
 
 EXERCISES = [
-    Exercise(
-        "09.a", "09_flows", 1, "affine_log_prob", affine_log_prob,
-        lambda g: (torch.randn(5, 3, generator=g), torch.randn(3, generator=g), 0.5 * torch.randn(3, generator=g)),
-        {
-            "the sign of log |det| is wrong: stretching makes the density smaller": lambda x, m, s: affine_log_prob(x, m, s)
-            + 2 * s.sum(),
-            "the volume change is missing: a density must be divided by the stretch": lambda x, m, s: affine_log_prob(x, m, s)
-            + s.sum(),
-            "u is computed with the scale instead of one over it": lambda x, m, s: affine_log_prob(
-                m + (x - m) * (2 * s).exp(), m, s
-            ),
-        },
-        gradient=True,
-    ),
-    Exercise(
-        "09.b", "09_flows", 1, "coupling", coupling, _coupling_question,
-        {
-            "the mask is turned round: where it is 1, nothing moves": lambda u, m, s, t: coupling(u, 1 - m, s, t),
-            "log |det| sums over all coordinates; those that stay count 0": lambda u, m, s, t: (
-                coupling(u, m, s, t)[0], s.sum(1)),
-            "log |det| must be the sum of s, not of exp s": lambda u, m, s, t: (
-                coupling(u, m, s, t)[0], (s * (1 - m)).exp().sum(1)),
-        },
-        gradient=True,
-    ),
-    Exercise(
-        "09.c", "09_flows", 1, "planar", planar,
-        lambda g: (torch.randn(5, 2, generator=g), torch.randn(2, generator=g), 0.4 * torch.rand(2, generator=g), 0.3),
-        {
-            "log |det| has tanh for its slope: 1 − tanh²": lambda u, w, v, b: (
-                planar(u, w, v, b)[0], (1 + torch.tanh(u @ w + b) * (w @ v)).abs().log()),
-            "the 1 of the identity is missing in the determinant": lambda u, w, v, b: (
-                planar(u, w, v, b)[0], ((1 - torch.tanh(u @ w + b) ** 2) * (w @ v)).abs().log()),
-        },
-    ),
+    Exercise("09.a", affine_log_prob, lambda g: (*normal(g, (5, 3), 3), 0.5 * torch.randn(3, generator=g)), {
+        "the sign of log |det| is wrong: stretching makes the density smaller":
+            lambda x, m, s: affine_log_prob(x, m, s) + 2 * s.sum(),
+        "the volume change is missing: a density must be divided by the stretch":
+            lambda x, m, s: affine_log_prob(x, m, s) + s.sum(),
+        "u is computed with the scale instead of one over it":
+            lambda x, m, s: affine_log_prob(m + (x - m) * (2 * s).exp(), m, s),
+    }, gradient=True),
+    Exercise("09.b", coupling, _coupling_question, {
+        "the mask is turned round: where it is 1, nothing moves": lambda u, m, s, t: coupling(u, 1 - m, s, t),
+        "log |det| sums over all coordinates; those that stay count 0":
+            lambda u, m, s, t: (coupling(u, m, s, t)[0], s.sum(1)),
+        "log |det| must be the sum of s, not of exp s":
+            lambda u, m, s, t: (coupling(u, m, s, t)[0], (s * (1 - m)).exp().sum(1)),
+    }, gradient=True),
+    Exercise("09.c", planar, lambda g: (*normal(g, (5, 2), 2), 0.4 * torch.rand(2, generator=g), 0.3), {
+        "log |det| has tanh for its slope: 1 − tanh²":
+            lambda u, w, v, b: (planar(u, w, v, b)[0], (1 + torch.tanh(u @ w + b) * (w @ v)).abs().log()),
+        "the 1 of the identity is missing in the determinant":
+            lambda u, w, v, b: (planar(u, w, v, b)[0], ((1 - torch.tanh(u @ w + b) ** 2) * (w @ v)).abs().log()),
+    }),
 ]  # fmt: skip

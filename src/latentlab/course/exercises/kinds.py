@@ -1,9 +1,7 @@
-"""What an exercise is, and what kind of mistake a wrong answer looks like. Notebook and grader judge by the same lines."""
-
-from __future__ import annotations
+"""What an exercise is, and what mistake a wrong answer looks like. Notebook and grader judge by the same lines."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,64 +10,77 @@ import torch
 from .respond import respond
 
 QUESTIONS = 5  # random questions that one check asks
+Responses = Sequence[Sequence[np.ndarray]]  # for each question the arrays that `respond` gives
 
 
 @dataclass(frozen=True)
 class Exercise:
     """A function that the student writes: how to ask it, what is right, and which mistakes are known."""
 
-    id: str  # a ledger id, or "<notebook>.<letter>"
-    notebook: str
-    points: float
-    name: str  # of the function
-    solution: Callable[..., Any]
+    id: str  # a ledger id, or "<notebook's number>.<letter>"
+    solution: Callable[..., Any]  # bears the name that the student's function has
     inputs: Callable[[torch.Generator], tuple]  # one random question: the positional arguments
-    mistakes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # hint -> the wrong variant it explains
+    mistakes: Mapping[str, Callable[..., Any]]  # hint -> the wrong variant it explains
+    points: float = 1
     tolerance: float = 1e-5  # absolute plus relative
     gradient: bool = False  # the slopes at floating-point inputs must be right, too
+    notebook: str = ""  # filled in by `exercises()`
+
+    @property
+    def name(self) -> str:
+        return self.solution.__name__
+
+    def responses(self, function: Callable[..., Any], asked: Sequence[tuple]) -> Responses:
+        """What `function` gives to every question."""
+        return [respond(function, inputs, self.gradient) for inputs in asked]
+
+
+def normal(g: torch.Generator, *shapes: int | tuple, dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, ...]:
+    """A tensor of standard normal numbers for each shape."""
+    return tuple(torch.randn(shape, generator=g, dtype=dtype) for shape in shapes)
 
 
 def questions(exercise: Exercise, seed: int, count: int = QUESTIONS) -> list[tuple]:
-    """`count` random questions (tuples of arguments), the same for the same seed; more if those would let a mistake pass.
+    """`count` random questions (tuples of arguments), the same for the same seed; more if those let a mistake pass.
 
     A mistake is one of the known ones, or giving the same answer to all questions.
     """
     asked = [exercise.inputs(torch.Generator().manual_seed(1000 * seed + number)) for number in range(count)]
-    right = [respond(exercise.solution, inputs, exercise.gradient) for inputs in asked]
-    passes = not fault(exercise, asked, [right[0]] * count)
+    right = exercise.responses(exercise.solution, asked)
+    passes = not _first_fault([right[0]] * count, right, exercise.tolerance)
     passes = passes or any(_is_variant(exercise, variant, asked, right) for variant in exercise.mistakes.values())
     return questions(exercise, seed, 2 * count) if passes and count < 500 else asked
 
 
-def fault(exercise: Exercise, asked: Sequence[tuple], given: Sequence[Sequence[np.ndarray]]) -> str:
+def fault(exercise: Exercise, asked: Sequence[tuple], given: Responses) -> str:
     """What is wrong with the responses `given` to the questions `asked`, in one sentence; empty if nothing is.
 
-    A known mistake is named first; else shape, sign, a constant factor, slopes without gradient, or the largest difference.
+    A known mistake comes first; else shape, zeros, sign, transposition, a constant factor, or the largest difference.
     """
-    right = [respond(exercise.solution, inputs, exercise.gradient) for inputs in asked]
-    faults = [_first_fault(g, r, exercise.tolerance) for g, r in zip(given, right, strict=True)]
-    if not any(faults):
-        return ""
+    found = _first_fault(given, exercise.responses(exercise.solution, asked), exercise.tolerance)
     for hint, variant in exercise.mistakes.items():
-        if _is_variant(exercise, variant, asked, given):
-            return hint[0].upper() + hint[1:].rstrip(".") + "."
-    return next(filter(None, faults))
+        if found and _is_variant(exercise, variant, asked, given):
+            return hint[0].upper() + hint[1:] + "."
+    return found
 
 
-def _is_variant(exercise: Exercise, variant: Callable[..., Any], asked: Sequence[tuple], given: Sequence) -> bool:
+def _is_variant(exercise: Exercise, variant: Callable[..., Any], asked: Sequence[tuple], given: Responses) -> bool:
     """Whether all responses are those of a known wrong variant."""
     try:
-        wrong = [respond(variant, inputs, exercise.gradient) for inputs in asked]
+        return not _first_fault(given, exercise.responses(variant, asked), exercise.tolerance)
     except Exception:  # noqa: BLE001 - a variant may well fail on some question: then it explains nothing
         return False
-    return not any(_first_fault(g, w, exercise.tolerance) for g, w in zip(given, wrong, strict=True))
 
 
-def _first_fault(given: Sequence[np.ndarray], right: Sequence[np.ndarray], tolerance: float) -> str:
-    if len(given) != len(right):
-        return f"It returns {len(given)} values, expected {len(right)}."
-    values = [_difference(g, r, tolerance) for g, r in zip(given, right, strict=True)]
-    return next(filter(None, values), "")
+def _first_fault(given: Responses, expected: Responses, tolerance: float) -> str:
+    """The first thing that distinguishes two lists of responses, in one sentence; empty if nothing does."""
+    for ours, theirs in zip(given, expected, strict=True):
+        if len(ours) != len(theirs):
+            return f"It returns {len(ours)} values, expected {len(theirs)}."
+        for value, right in zip(ours, theirs, strict=True):
+            if found := _difference(value, right, tolerance):
+                return found
+    return ""
 
 
 def _difference(value: np.ndarray, expected: np.ndarray, tolerance: float) -> str:

@@ -1,4 +1,4 @@
-"""A function's response to one question, as arrays. Imports nothing of latentlab: a grader copies this file into its sandbox."""
+"""A function's response to one question, as arrays. Imports nothing of latentlab: a grader's sandbox gets a copy."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,10 +8,10 @@ import torch
 
 
 def respond(function: Callable[..., Any], inputs: Sequence[Any], gradient: bool = False) -> list[np.ndarray]:
-    """What `function(*inputs)` gives, as a list of arrays; with `gradient` also its slope at every floating-point tensor.
+    """What `function(*inputs)` gives, as a list of arrays; with `gradient` also its slope at every float tensor.
 
-    The inputs are copied, so that a function that writes into them harms nobody. A value that does not depend on an input has
-    slope 0 there. Raises TypeError for anything but numbers, tensors, arrays and tuples, lists or dicts of these.
+    The function gets copies, so that it may write into them. Without dependence on an input the slope is 0.
+    Raises TypeError for anything but numbers, texts, tensors, arrays and tuples, lists or dicts of these.
     """
     copies = [value.clone() if isinstance(value, torch.Tensor) else value for value in inputs]
     leaves = [c for c in copies if isinstance(c, torch.Tensor) and c.is_floating_point()] if gradient else []
@@ -19,15 +19,11 @@ def respond(function: Callable[..., Any], inputs: Sequence[Any], gradient: bool 
         leaf.requires_grad_()
     outputs = flat(function(*copies))
     values = [as_array(output) for output in outputs]
-    if gradient:
-        total = sum(o.double().sum() for o in outputs if isinstance(o, torch.Tensor) and o.requires_grad)
-        slopes = (
-            torch.autograd.grad(total, leaves, allow_unused=True)
-            if isinstance(total, torch.Tensor)
-            else [None] * len(leaves)
-        )
-        values += [as_array(torch.zeros_like(x) if s is None else s) for x, s in zip(leaves, slopes, strict=True)]
-    return values
+    total = sum(o.double().sum() for o in outputs if isinstance(o, torch.Tensor) and o.requires_grad)
+    slopes = [None] * len(leaves)
+    if leaves and isinstance(total, torch.Tensor):
+        slopes = torch.autograd.grad(total, leaves, allow_unused=True)
+    return values + [as_array(torch.zeros_like(x) if s is None else s) for x, s in zip(leaves, slopes, strict=True)]
 
 
 def flat(value: Any) -> list[Any]:
@@ -43,9 +39,7 @@ def as_array(value: Any) -> np.ndarray:
     """A number, truth value, text, array or tensor as a plain numpy array (float64, complex128 or text)."""
     if value is None or value is Ellipsis:
         raise TypeError("The function returns nothing. Does it end with `return …`?")
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    array = np.asarray(value)
+    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
     if array.dtype.kind in "biuf":
         return array.astype(np.float64)
     if array.dtype.kind in "cU":
