@@ -1,6 +1,10 @@
-"""Runs INSIDE the sandbox: students' cells and questions come in, responses go out as JSON, to be judged elsewhere."""
+"""Runs INSIDE the sandbox: students' cells and questions come in, responses go out as JSON, to be judged elsewhere.
+
+Imports nothing of latentlab: a copy runs beside a copy of `respond.py`. The judge packs and unpacks by the same lines.
+"""
 
 import ast
+import base64
 import ctypes
 import importlib.util
 import json
@@ -17,18 +21,16 @@ from contextlib import suppress
 import numpy as np
 import torch
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from parcel import pack, unpack  # noqa: E402 - the files beside this one; python -I looks nowhere by itself
-from respond import respond  # noqa: E402
-
 MEMORY = 1 << 30  # bytes that student code may add to the address space
 RESPONSE = 4 << 20  # bytes of one exercise's responses
-IMPORTS = {"torch", "numpy", "math", "cmath", "random", "itertools", "functools", "collections", "typing", "dataclasses", "scipy"}
+IMPORTS = {"torch", "numpy", "scipy", "math", "cmath", "random", "itertools", "functools", "collections"}
+IMPORTS |= {"typing", "dataclasses"}
 # Audit events that end an answer: a clear word, and the last defence where neither bubblewrap nor Landlock works.
-FORBIDDEN = ("socket.", "subprocess.", "ctypes.", "shutil.", "ftplib.", "urllib.", "sqlite3.", "signal.pthread_kill", "os.fork")
-FORBIDDEN += ("os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.kill", "os.ch", "os.link", "os.symlink", "os.unlink")
-FORBIDDEN += ("os.remove", "os.rename", "os.mk", "os.rmdir", "os.truncate", "os.utime", "os.setxattr", "os.removexattr")
-NEW_NETWORK, NEW_USER, PARENT_DEATH, DUMPABLE, NO_NEW_PRIVILEGES = 0x40000000, 0x10000000, 1, 4, 38  # of unshare and prctl
+FORBIDDEN = ("socket.", "subprocess.", "ctypes.", "shutil.", "ftplib.", "urllib.", "sqlite3.", "signal.pthread_kill")
+FORBIDDEN += ("os.fork", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.kill", "os.ch", "os.link", "os.mk")
+FORBIDDEN += ("os.rmdir", "os.symlink", "os.unlink", "os.remove", "os.rename", "os.truncate", "os.utime", "os.setxattr")
+NEW_NETWORK, NEW_USER = 0x40000000, 0x10000000  # of unshare
+PARENT_DEATH, DUMPABLE, NO_NEW_PRIVILEGES = 1, 4, 38  # of prctl
 RULESET, RULE, RESTRICT = 444, 445, 446  # system calls of Landlock, Linux 5.13 and later
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -40,13 +42,12 @@ def main():
     request = json.load(sys.stdin)
     if LIBC:
         LIBC.prctl(PARENT_DEATH, signal.SIGKILL)
-        LIBC.unshare(NEW_NETWORK | (NEW_USER if os.getuid() else 0))  # no network for anything below; not everywhere allowed
+        LIBC.unshare(NEW_NETWORK | (NEW_USER if os.getuid() else 0))  # no network below; not allowed everywhere
     for stream in (0, 1, 2):
         os.dup2(null, stream)
     torch.set_num_threads(1)
     for task in request["tasks"]:
-        out.write(json.dumps({**supervised(task, request), "id": task["id"]}) + "\n")
-        out.flush()
+        print(json.dumps({**supervised(task, request), "id": task["id"]}), file=out, flush=True)
 
 
 def supervised(task, request):
@@ -56,23 +57,21 @@ def supervised(task, request):
     if not child:
         attempt(task, request, write)
     os.close(write)
-    deadline, parts, size = time.monotonic() + request["seconds"], [], 0
-    while (left := deadline - time.monotonic()) > 0 and size <= RESPONSE:
+    deadline, data = time.monotonic() + request["seconds"], bytearray()
+    while (left := deadline - time.monotonic()) > 0 and len(data) <= RESPONSE:
         if select.select([read], [], [], left)[0]:
-            part = os.read(read, 1 << 20)
-            if not part:
+            if not (part := os.read(read, 1 << 20)):
                 break
-            parts, size = [*parts, part], size + len(part)
+            data += part
     os.close(read)
     os.kill(child, signal.SIGKILL)
-    _, status, _ = os.wait4(child, 0)
-    if size > RESPONSE:
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if len(data) > RESPONSE:
         return {"error": "It returns more than 4 MB."}
-    code = os.waitstatus_to_exitcode(status)
     if left <= 0 or code == -signal.SIGXCPU:
         return {"error": f"It takes longer than {request['seconds']:g} seconds."}
     try:
-        return dict(json.loads(b"".join(parts)))
+        return dict(json.loads(data))
     except (ValueError, TypeError, RecursionError):
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         return {"error": f"It ends the process ({how}) without a result."}
@@ -81,13 +80,12 @@ def supervised(task, request):
 def attempt(task, request, write):
     """Runs in the child: define the function, answer the questions, write the responses, end."""
     try:
-        for other in {*range(3, 64)} - {write}:  # the answers of other exercises leave through one of these
-            with suppress(OSError):
-                os.close(other)
+        os.closerange(3, write)  # the answers of other exercises leave through one of these
+        os.closerange(write + 1, 64)
         text = "\n".join([task["source"], *task["context"]])
         for origin, names in re.findall(r"^\s*(?:from\s+([\w.]+)\s+)?import\s+([\w., ]+)", text, re.MULTILINE):
             for module in (f"{origin}.{name}" if origin else name for name in re.findall(r"[\w.]+", names)):
-                if module.split(".")[0] in IMPORTS and "__" not in module:  # now, for its user may not be allowed to read it
+                if module.split(".")[0] in IMPORTS and "__" not in module:  # now, while it may be read
                     with suppress(Exception):
                         importlib.import_module(module)
         confine(request)
@@ -104,12 +102,12 @@ def responses(task):
     """The responses of the function that the cell defines."""
     questions = [unpack(question) for question in task["questions"]]
     space = {"__name__": "__main__", "torch": torch}
-    source = plain(task["source"])
-    bring(task["context"], words(ast.parse(source)), space)
+    source, name = plain(task["source"]), task["name"]
+    bring(words(ast.parse(source)), dict(pair for cell in task["context"] for pair in definitions(cell)), space)
     exec(compile(source, "<your cell>", "exec"), space)
-    if task["name"] not in space:
-        raise NameError(f"the cell does not define {task['name']}")
-    return [[pack(np.asarray(array)) for array in respond(space[task["name"]], q, task["gradient"])] for q in questions]
+    if name not in space:
+        raise NameError(f"the cell does not define {name}")
+    return [[pack(np.asarray(array)) for array in respond(space[name], q, task["gradient"])] for q in questions]
 
 
 def words(tree):
@@ -117,20 +115,13 @@ def words(tree):
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
-def bring(cells, wanted, space):
-    """Do those imports, functions and constants of other cells that the `wanted` names need; nothing else of them runs."""
-    known = {name: statement for cell in cells for name, statement in definitions(cell)}
-
-    def visit(name):
-        statement = known.pop(name, None)
-        if statement:
-            for needed in sorted(words(statement)):
-                visit(needed)
+def bring(wanted, known, space):
+    """Do those statements of `known`, by name, that `wanted` needs, what they need first; nothing else runs."""
+    for name in sorted(wanted):
+        if statement := known.pop(name, None):
+            bring(words(statement), known, space)
             with suppress(Exception):  # what is missing is told where it is used
                 exec(compile(ast.Module([statement], []), "<your notebook>", "exec"), space)
-
-    for name in sorted(wanted):
-        visit(name)
 
 
 def definitions(cell):
@@ -153,11 +144,12 @@ def plain(source):
 
 def confine(request):
     """Give up what student code must not have: the user, memory, files, processes, threads, network."""
-    torch.ones(1, requires_grad=True).exp().backward()  # starts autograd's own thread, while threads may still be started
+    torch.ones(1, requires_grad=True).exp().backward()  # starts autograd's own thread, while it may
     with open("/proc/self/statm" if LIBC else os.devnull) as file:
         pages = int((file.read() or "4000000").split()[0])
     os.chdir(request["home"])
-    places = sorted({real for place in (sys.prefix, sys.base_prefix, *sys.path) for real in (place, os.path.realpath(place))})
+    known = {sys.prefix, sys.base_prefix, *sys.path}
+    places = sorted(known | set(map(os.path.realpath, known)))
     if LIBC:
         landlock([*places, "/usr", "/lib", "/lib64"], request["hidden"])
     if request["user"] and os.getuid() == 0:
@@ -182,8 +174,9 @@ def landlock(places, hidden):
     version = LIBC.syscall(RULESET, None, 0, 1)
     if version < 1:
         return
-    handled = ((1 << 13) - 1 | (version >= 3) << 14, 3 if version >= 4 else 0, 3 if version >= 6 else 0)  # files, TCP, signals
-    rules = LIBC.syscall(RULESET, struct.pack("3Q", *handled), 8 + 8 * (version >= 4) + 8 * (version >= 6), 0)
+    files, network, signals = (1 << 13) - 1 | (version >= 3) << 14, 3 * (version >= 4), 3 * (version >= 6)
+    size = 8 + 8 * (version >= 4) + 8 * (version >= 6)
+    rules = LIBC.syscall(RULESET, struct.pack("3Q", files, network, signals), size, 0)
 
     def allow(path, right):
         with suppress(OSError):
@@ -206,10 +199,10 @@ def landlock(places, hidden):
 
 
 def watcher(allowed, hidden, writing):
-    """An audit hook against what FORBIDDEN names and files outside of `allowed`; it uses nothing that can be patched."""
+    """An audit hook against what FORBIDDEN names and files not `allowed`; it uses nothing that can be patched."""
 
-    def watch(event, args, type=type, int=int, str=str, bytes=bytes, error=PermissionError, allowed=allowed, hidden=hidden,
-              forbidden=FORBIDDEN, writing=writing):  # fmt: skip
+    def watch(event, args, type=type, int=int, str=str, bytes=bytes, error=PermissionError, allowed=allowed,
+              hidden=hidden, forbidden=FORBIDDEN, writing=writing):  # fmt: skip
         if event.startswith(forbidden):
             raise error(f"{event} is not allowed while grading")
         if event == "object.__setattr__" and args[1].startswith(("__code", "__def", "__kwd")):
@@ -224,5 +217,39 @@ def watcher(allowed, hidden, writing):
     return watch
 
 
+def pack(value):
+    """A number, text, None, tensor, array, or tuple or list of these as JSON; no pickle, ever. Raises TypeError."""
+    if isinstance(value, torch.Tensor):
+        return {"tensor": pack(value.detach().numpy())}
+    if isinstance(value, np.ndarray):
+        data = base64.b64encode(value.tobytes()).decode()
+        return {"dtype": value.dtype.str, "shape": list(value.shape), "data": data}
+    if isinstance(value, tuple | list):
+        parts = [pack(part) for part in value]
+        return {"tuple": parts} if isinstance(value, tuple) else parts
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"A {type(value).__name__} cannot be sent; numbers, text, tensors, arrays, tuples, lists can.")
+
+
+def unpack(value):
+    """The inverse of `pack`. Raises ValueError, KeyError or TypeError for anything that is not its result."""
+    if isinstance(value, list):
+        return [unpack(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if "tensor" in value:
+        return torch.from_numpy(unpack(value["tensor"]))
+    if "tuple" in value:
+        return tuple(unpack(part) for part in value["tuple"])
+    dtype = np.dtype(str(value["dtype"]))
+    if dtype.kind not in "biufcU":
+        raise TypeError(f"An array of {dtype} is no data.")
+    return np.frombuffer(base64.b64decode(value["data"]), dtype).reshape(value["shape"]).copy()
+
+
 if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # python -I looks nowhere by itself
+    from respond import respond
+
     main()

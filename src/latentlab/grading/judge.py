@@ -12,14 +12,16 @@ from latentlab.course.exercises import Exercise, exercises
 from latentlab.course.exercises.kinds import fault, questions
 
 from . import sandbox
-from .parcel import pack, unpack
+from .inside import pack, unpack
 
 GAP = "your code here"  # stands in every gap, ours and nbgrader's
 PROBE = {"id": "", "source": "f = len", "context": [], "name": "f", "questions": [{"tuple": [""]}], "gradient": False}
 
+Cell = dict[str, str]  # file, id and source
 
-def grade(cells: Sequence[dict[str, str]], seed: int, seconds: float, notebooks: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """One row per exercise of `notebooks`, or of those that were handed in. Raises OSError if the sandbox does not work here."""
+
+def grade(cells: Sequence[Cell], seed: int, seconds: float, notebooks: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """One row per exercise of `notebooks`, or of those handed in. Raises OSError if the sandbox does not work here."""
     wanted = notebooks or owed(cells)
     asked = sorted((e for e in exercises().values() if e.notebook in wanted), key=lambda e: (e.notebook, e.id))
     found = {exercise.id: answer(exercise, cells) for exercise in asked}
@@ -28,17 +30,17 @@ def grade(cells: Sequence[dict[str, str]], seed: int, seconds: float, notebooks:
     if tasks and "responses" not in answers.get("", {}):  # not the student's fault
         raise OSError(f"The sandbox ({sandbox.isolation()}) runs nothing here; no grade is given.")
     rows = []
-    for exercise in asked:
-        cell = found[exercise.id]
-        missing = "Nothing is written yet." if cell else f"There is no cell that defines {exercise.name}."
-        reason = judged(exercise, seed, answers.get(exercise.id, {})) if written(cell) else missing
-        row = {"question": exercise.id, "notebook": exercise.notebook, "points": 0 if reason else exercise.points}
-        rows.append(row | {"of": exercise.points, "reason": reason or "Right.", "source": cell["source"] if cell else ""})
+    for e in asked:
+        cell = found[e.id]
+        missing = "Nothing is written yet." if cell else f"There is no cell that defines {e.name}."
+        reason = judged(e, seed, answers.get(e.id, {})) if written(cell) else missing
+        row = {"question": e.id, "notebook": e.notebook, "points": 0 if reason else e.points, "of": e.points}
+        rows.append(row | {"reason": reason or "Right.", "source": cell["source"] if cell else ""})
     return rows
 
 
-def owed(cells: Sequence[dict[str, str]]) -> set[str]:
-    """The notebooks that a student handed in: by the exercises' marks or the file's name, else by the functions in it."""
+def owed(cells: Sequence[Cell]) -> set[str]:
+    """The notebooks handed in: by the exercises' marks or the file's name, else by the functions in it."""
     found: set[str] = set()
     for file in {cell["file"] for cell in cells}:
         inside = [cell for cell in cells if cell["file"] == file]
@@ -49,21 +51,21 @@ def owed(cells: Sequence[dict[str, str]]) -> set[str]:
     return found
 
 
-def answer(exercise: Exercise, cells: Sequence[dict[str, str]]) -> dict[str, str] | None:
-    """The cell that counts: the marked one, written if there are several; where no mark is left, the first that defines it."""
+def answer(exercise: Exercise, cells: Sequence[Cell]) -> Cell | None:
+    """The cell that counts: the marked one, written if there are several; without a mark, the first that defines it."""
     define = re.compile(rf"^(def\s+{exercise.name}\b|{exercise.name}\s*=\s*lambda\b)", re.MULTILINE)
-    ordered = sorted(cells, key=lambda cell: cell["file"] != exercise.notebook)  # stable: the notebook of that name comes first
+    ordered = sorted(cells, key=lambda cell: cell["file"] != exercise.notebook)  # stable: that notebook comes first
     marked = [cell for cell in ordered if cell["id"] == exercise.id.replace(".", "-")]
     others = [cell for cell in ordered if define.search(cell["source"])]
     return next(iter([*filter(written, marked), *marked, *others]), None)
 
 
-def written(cell: dict[str, str] | None) -> bool:
+def written(cell: Cell | None) -> bool:
     """Whether there is something to run: not just the gap of the student version."""
-    return bool(cell) and (GAP not in cell["source"].lower() or bool(re.search(r"^\s+return\b", cell["source"], re.MULTILINE)))
+    return bool(cell) and bool(GAP not in cell["source"].lower() or re.search(r"(?m)^\s+return\b", cell["source"]))
 
 
-def task(exercise: Exercise, cell: dict[str, str], cells: Sequence[dict[str, str]], seed: int) -> dict[str, Any]:
+def task(exercise: Exercise, cell: Cell, cells: Sequence[Cell], seed: int) -> dict[str, Any]:
     """What enters the sandbox for one exercise: the student's cells and the questions; never an answer."""
     context = [other["source"] for other in cells if other["file"] == cell["file"] and other is not cell]
     asked = [pack(question) for question in questions(exercise, seed)]
@@ -80,7 +82,8 @@ def judged(exercise: Exercise, seed: int, answer: dict[str, Any]) -> str:
     asked = questions(exercise, seed)
     try:
         given = [[unpack(part) for part in response] for response in answer["responses"]]
-        if len(given) != len(asked) or not all(isinstance(v, np.ndarray) and v.dtype.kind in "fcU" for g in given for v in g):
+        values = [value for response in given for value in response]
+        if len(given) != len(asked) or not all(isinstance(v, np.ndarray) and v.dtype.kind in "fcU" for v in values):
             return "It does not answer every question with numbers."
         with np.errstate(all="ignore"):
             return fault(exercise, asked, given)

@@ -22,13 +22,11 @@ import torch
 import latentlab
 
 HERE = Path(__file__).parent
-FILES = (HERE / "inside.py", HERE / "parcel.py", HERE.parent / "course" / "exercises" / "respond.py")
+FILES = (HERE / "inside.py", HERE.parent / "course" / "exercises" / "respond.py")
 START = 60  # seconds that Python and torch may take to start
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-WARNING = (
-    "bubblewrap does not work here: students' code runs as a process of this machine with limits of time, memory and files only. "
-    "Grade strangers' code where bubblewrap is installed (Debian: apt install bubblewrap)."
-)
+WARNING = """bubblewrap does not work here: students' code runs as a process with limits of time, memory and files only.
+Grade strangers' code where bubblewrap is installed (Debian: apt install bubblewrap)."""
 
 
 @cache
@@ -43,10 +41,11 @@ def isolation() -> str:
 
 def bubblewrap(options: Sequence[str]) -> list[str]:
     """The command that runs what follows it without network, seeing only Python, read-only, and an empty /tmp."""
-    keep = ("--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL")
-    user = keep if os.geteuid() == 0 and not options else ("--unshare-user-try", *options)
-    command = [str(shutil.which("bwrap")), "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", *user]
-    command += ["--die-with-parent", "--new-session", "--clearenv"]
+    keep = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_KILL"]
+    user = keep if os.geteuid() == 0 and not options else ["--unshare-user-try", *options]
+    command = [str(shutil.which("bwrap")), "--unshare-ipc", "--unshare-pid", "--unshare-net", *user]
+    command += ["--unshare-uts", "--die-with-parent", "--new-session", "--clearenv"]
+    small = ["--size", "4096", "--tmpfs"]
     places = [Path("/usr"), Path(sys.prefix), Path(sys.base_prefix)]
     places += [Path(file).resolve().parents[1] for file in (sys.executable, torch.__file__, numpy.__file__)]
     for path in dict.fromkeys(map(str, places)):
@@ -55,16 +54,16 @@ def bubblewrap(options: Sequence[str]) -> list[str]:
         command += ["--symlink", os.readlink(link), link] if os.path.islink(link) else ["--ro-bind-try", link, link]
     for hidden in {HERE.parents[0], HERE.parents[2]}:  # the course, if it lies in there
         if any(hidden.is_relative_to(p) for p in places) and not any(p.is_relative_to(hidden) for p in places):
-            command += ["--size", "4096", "--tmpfs", str(hidden)]
+            command += [*small, str(hidden)]
     command += [part for file in FILES for part in ("--ro-bind", str(file), f"/grade/{file.name}")]
-    command += ["--proc", "/proc", "--dev", "/dev", "--size", "4096", "--tmpfs", "/tmp", "--size", "4096", "--tmpfs", "/dev/shm"]
+    command += ["--proc", "/proc", "--dev", "/dev", *small, "/tmp", *small, "/dev/shm"]
     command += [part for name, value in ENVIRONMENT.items() for part in ("--setenv", name, value)]
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
 
 
 def run(tasks: Sequence[dict[str, Any]], seconds: float) -> dict[str, dict[str, Any]]:
-    """What `inside.py` answers to `tasks`, by id; whatever is no answer is left out. Never raises for what runs in there."""
-    user = 60000 + threading.get_native_id() % 5000 if os.geteuid() == 0 else 0  # another one for each sandbox at a time
+    """What `inside.py` answers to `tasks`, by id; what is no answer is left out. Never raises for what runs there."""
+    user = 60000 + threading.get_native_id() % 5000 if os.geteuid() == 0 else 0  # one for each sandbox at a time
     hidden = sorted({str(Path(latentlab.__file__).parent), str(HERE.resolve().parent)})
     request = {"tasks": list(tasks), "seconds": seconds, "user": user, "hidden": hidden, "home": "/tmp"}
     python, limit = [sys.executable, "-I", "-B"], START + seconds * len(tasks)
@@ -79,8 +78,8 @@ def run(tasks: Sequence[dict[str, Any]], seconds: float) -> dict[str, dict[str, 
 
 def converse(command: list[str], request: dict[str, Any], seconds: float) -> dict[str, dict[str, Any]]:
     """Send the request, read the answers for at most `seconds`, and leave nothing running."""
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null, env=ENVIRONMENT, cwd="/", start_new_session=True)
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, **streams, env=ENVIRONMENT, cwd="/", start_new_session=True)
     try:
         data = process.communicate(json.dumps(request).encode(), timeout=seconds)[0]
     except subprocess.TimeoutExpired as late:

@@ -1,4 +1,4 @@
-"""What a student handed in, in whatever state. This file as a script parses one notebook, with limits of memory and time."""
+"""What a student handed in, in whatever state. As a script: parse one notebook, with limits of memory and time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 MEMORY, SECONDS = 3 << 30, 120  # for parsing one notebook
-SOURCE = 1 << 20  # characters of all cells of a notebook
-FILES = 30  # notebooks of one student
+SOURCE, FILES = 1 << 20, 30  # at most: characters of all cells of a notebook, notebooks of one student
 
 
 def students(folder: Path, out: Path) -> dict[str, list[Path]]:
-    """Each student's files: a file is named after its student, a folder holds all of one. Hidden names and `out` are skipped."""
+    """Each student's files: a file is named after its student, a folder holds all of one; no hidden ones, not `out`."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if not path.name.startswith((".", "~")) and path.resolve() != out.resolve():
-            inside = path.is_dir() and not path.is_symlink()
-            found.setdefault(readable(path.name if inside else path.stem), []).extend(notebooks(path) if inside else [path])
+            whole = path.is_dir() and not path.is_symlink()
+            name, files = (path.name, notebooks(path)) if whole else (path.stem, [path])
+            found.setdefault(readable(name), []).extend(files)
     return found
 
 
@@ -32,21 +32,28 @@ def notebooks(folder: Path) -> Iterator[Path]:
     """The notebooks in a folder, without checkpoints; links to folders are not followed."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if name.endswith(".ipynb") and not name.startswith((".", "~")))
+        seen = sorted(name for name in files if name.endswith(".ipynb") and not name.startswith((".", "~")))
+        yield from (Path(place, name) for name in seen)
 
 
 def read(files: Sequence[Path]) -> tuple[list[dict[str, str]], list[str]]:
     """All code cells (file, id, source) and what has to be said about the files. Never raises for what is in them."""
     cells: list[dict[str, str]] = []
-    number = f"There are {len(files)} notebooks: only the first {FILES} are read." if files else "There is no notebook (*.ipynb)."
-    remarks = [] if 0 < len(files) <= FILES else [number]
+    remarks = [] if files else ["There is no notebook (*.ipynb)."]
+    if len(files) > FILES:
+        remarks = [f"There are {len(files)} notebooks: only the first {FILES} are read."]
     for path in files[:FILES]:
         try:
-            found = parse(path)
+            with open(opened(path), "rb") as file:
+                command = [sys.executable, "-I", "-S", "-B", __file__]
+                done = subprocess.run(command, stdin=file, capture_output=True, env={"LC_ALL": "C.UTF-8"})
+            if done.returncode:
+                raise ValueError("It is too large or too deep to be read")
+            found = json.loads(done.stdout)
             remarks += [f"{readable(path.name)}: {remark}" for remark in found["remarks"]]
             cells += [{"file": readable(path.stem), **cell} for cell in found["cells"]]
         except (OSError, ValueError) as problem:
-            remarks.append(f"{readable(path.name)}: {problem if isinstance(problem, ValueError) else problem.strerror}.")
+            remarks.append(f"{readable(path.name)}: {getattr(problem, 'strerror', problem)}.")
     return cells, remarks
 
 
@@ -61,17 +68,6 @@ def opened(path: Path) -> int:
     return number
 
 
-def parse(path: Path) -> dict[str, Any]:
-    """The cells (id, source) and remarks of one notebook. Raises ValueError if it is none, OSError if it cannot be read."""
-    with open(opened(path), "rb") as file:
-        command = [sys.executable, "-I", "-S", "-B", __file__]
-        done = subprocess.run(command, stdin=file, capture_output=True, env={"LC_ALL": "C.UTF-8"})
-    found = {"error": "It is too large or too deep to be read"} if done.returncode else json.loads(done.stdout)
-    if "error" in found:
-        raise ValueError(found["error"])
-    return found
-
-
 def useful(notebook: Any) -> dict[str, Any]:
     """Code cells (id, source) and remarks of a notebook of any format: lines or text, in worksheets or not."""
     found, left = [], SOURCE
@@ -82,13 +78,14 @@ def useful(notebook: Any) -> dict[str, Any]:
             marks = cell.get("metadata", {}).get("nbgrader", {})
             mark = str(marks.get("grade_id", "")) if isinstance(marks, dict) else ""  # "10-a": nbgrader knows no dot
             left -= len(source)
-            found += [{"id": readable(mark)[:100].replace(".", "-"), "source": readable(source)}] if left >= 0 else []
+            if left >= 0:
+                found.append({"id": readable(mark)[:100].replace(".", "-"), "source": readable(source)})
     remarks = ["There is more than 1 MB of code: the rest is not read."] if left < 0 else []
     kernel = str((notebook.get("metadata") or {}).get("kernelspec", {}).get("name", "python3"))
     if not re.match(r"i?py", kernel):
         remarks.append(f"The kernel is called {readable(kernel)[:40]!r}; the cells are run as Python all the same.")
     if notebook.get("nbformat") != 4:
-        remarks.append(f"The notebook format is {str(notebook.get('nbformat'))[:10]}, not 4; it is read as far as possible.")
+        remarks.append(f"The notebook format is {str(notebook.get('nbformat'))[:10]}, not 4; read as far as possible.")
     return {"cells": found, "remarks": remarks}
 
 
@@ -97,8 +94,7 @@ def readable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def main() -> None:
-    """Read a notebook from standard input, write what is of use as JSON."""
+if __name__ == "__main__":  # a notebook comes in on standard input, what is of use goes out as JSON
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -106,9 +102,5 @@ def main() -> None:
         answer = useful(json.load(sys.stdin.buffer))
     except (ValueError, AttributeError, TypeError) as problem:
         what = "or a damaged one: no JSON" if isinstance(problem, ValueError) else "only JSON"
-        answer = {"error": f"It is no notebook, {what}"}
+        answer = {"cells": [], "remarks": [f"It is no notebook, {what}."]}
     print(json.dumps(answer))
-
-
-if __name__ == "__main__":
-    main()

@@ -5,27 +5,28 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
 from copy import deepcopy
+from functools import partial
 from html import escape, unescape
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
+from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from PIL import Image
 
-LONG = 15  # lines; longer code is folded, and so are cards with more than
-MANY = 4  # conditions
+LONG, MANY = 15, 4  # longer code, in lines, is folded, and so are cards with more conditions
 QUESTION = re.compile(r"\b[A-Z]-[A-Z]*\d[\w.]*\b")  # V-Q2, A-2.2.1, C-4a
 HEADING = re.compile(r'<h(\d) id="([^"]*)">(.*?)</h\d>', re.DOTALL)
-# What the first text cell says of its notebook: the paragraph below the title, or **Question:** …; **Time:** …; **You need:** …
-ASKED = re.compile(r"\*\*Question:\*\*\s*(.+?)(?=\s*\*\*Time:|\n\n|\Z)", re.DOTALL)
-BELOW = re.compile(r"\A\s*#[^\n]*\n+(.+?)(?=\n\n|\Z)", re.DOTALL)
+# What the first text cell says of its notebook: the paragraph below the title; **Time:** …; **You need:** …
+ASKED = re.compile(r"\A\s*#[^\n]*\n+(.+?)(?=\n\n|\Z)", re.DOTALL)
 TIME = re.compile(r"(?:\*\*Time:\*\*\s*|^\*)([^.*]*\bminutes?\b[^.*]*)\.", re.MULTILINE)
 NEEDS = re.compile(r"You need:?\*{0,2}\s*(.+?)\.(?=[\s*]|\Z)", re.DOTALL)
+HOLD = re.compile(r'(?s)(<math[^>]*"inline">(?:(?!</math>).)*</math>[.,;:!?)]+)')  # a formula with what ends it
 THUMB = 640  # pixels
+TEMPLATES = {file.name: file.read_text(encoding="utf-8") for file in Path(__file__).with_name("templates").iterdir()}
 # What latex2mathml does not know, written so that it does.
 KNOWN = {
     r"(?<!\\)\\ ": r"\\;",
@@ -35,13 +36,8 @@ KNOWN = {
     r"(\\[bB]igg?[lrm]?)\s*\\[lr]vert\b": r"\1|",
     r"(\\[bB]igg?[lrm]?)\s*\\(?:\||[lr]Vert\b)": r"\1‖",
 }
-LEFT = re.compile(r"""\\[A-Za-z]*|<mi>&</mi>|\$|mathvariant="(?!normal|bold)""")  # signs that something was not understood
+LEFT = re.compile(r'\\[A-Za-z]*|<mi>&</mi>|\$|mathvariant="(?!normal|bold)')  # signs of what was not understood
 FUNCTION = re.compile(r"(</m(?:i|n|sub|sup|subsup|frac|row)>)?<m(?:i|o( [^>]*)?)>([A-Za-z]{2,})</m[io]>(?=(<mo|</m)?)")
-
-
-def text_of(name: str) -> str:
-    """A file of this package's templates."""
-    return resources.files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def mathml(tex: str, display: str) -> str:
@@ -50,8 +46,6 @@ def mathml(tex: str, display: str) -> str:
     for pattern, alike in KNOWN.items():
         written = re.sub(pattern, alike, written)
     try:
-        from latex2mathml.converter import convert
-
         made = convert(written, display=display)
         if left := LEFT.search(made):
             raise ValueError(f"{left[0]} is left over")
@@ -89,11 +83,8 @@ class Renderer(IPythonRenderer):
         spans = "".join(f'<span id="{id}"></span>' for id in questions)
         return f'<h{len(self.outline)} id="{escape(slug)}">{spans}{text}</h{len(self.outline)}>\n'
 
-    def inline_math(self, body: str) -> str:
-        return mathml(body, "inline")
-
-    def block_math(self, body: str) -> str:
-        return mathml(body, "block")
+    inline_math = staticmethod(partial(mathml, display="inline"))
+    block_math = staticmethod(partial(mathml, display="block"))
 
     def latex_environment(self, name: str, body: str) -> str:
         return mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
@@ -103,42 +94,36 @@ class Page(HTMLExporter):
     """nbconvert's basic template with our blocks. One object makes one page."""
 
     def __init__(self, used: set[str], folder: str = "") -> None:
-        super().__init__(template_name="basic", raw_template=text_of("cells.html.j2"))
+        super().__init__(template_name="basic", raw_template=TEMPLATES["cells.html.j2"])
         self.exclude_input_prompt = self.exclude_output_prompt = True
         self.outline: list[int] = []
         self.used, self.folder = used, folder
 
     def markdown2html(self, source: str) -> str:
         html = MarkdownWithMath(renderer=Renderer(self.outline, self.used, path=self.folder)).render(source)
-        return re.sub(r'(?s)(<math[^>]*"inline">(?:(?!</math>).)*</math>[.,;:!?)]+)', r'<span class="hold">\1</span>', html)
+        return HOLD.sub(r'<span class="hold">\1</span>', html)
 
 
 def render(name: str, **given: Any) -> str:
     """A whole page from one of our templates, by nbconvert's engine, with style and script inside."""
-    template = Page(set()).environment.from_string(text_of(name))
-    return template.render(**given, style=text_of("style.css"), script=text_of("script.js"))
+    template = Page(set()).environment.from_string(TEMPLATES[name])
+    return template.render(**given, style=TEMPLATES["style.css"], script=TEMPLATES["script.js"])
 
 
-def facts(cell: Any) -> Iterator[dict[str, Any]]:
+def facts(cell: Any) -> list[dict[str, Any]]:
     """What `claim` and `answer` left in the metadata of a cell's outputs."""
-    for output in cell.get("outputs", []):
-        found = output.get("metadata", {}).get("latentlab", [])
-        for fact in [found] if isinstance(found, dict) else found:
-            if fact.get("kind") in ("claim", "answer"):
-                yield dict(fact)
+    return [fact for output in cell.get("outputs", []) for fact in output.get("metadata", {}).get("latentlab", [])]
 
 
 def as_page(notebook: NotebookNode, name: str, error: str = "", source: str = "", folder: str = "") -> str:
     """An executed notebook as a page; its place among the others is filled in by `pages.write`.
 
-    error: as `runner.execute` gives it; the cell it names gets the anchor "stopped". source: the notebook, as seen from the page.
-    folder: where the pictures lie that the text shows.
+    error: of `runner.execute`; its cell is anchored. source: the notebook, seen from the page. folder: of the pictures.
     """
     notebook = deepcopy(notebook)
     stopped = re.search(r"code cell (\d+) of", error)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     used = {"main", "search", "found", "stopped"}
-    for number, cell in enumerate(code, 1):
+    for number, cell in enumerate((cell for cell in notebook.cells if cell.cell_type == "code"), 1):
         shown = "".join(o.get("data", {}).get("text/html", "") for o in cell.outputs)
         ids = [fact["id"] for fact in facts(cell)]
         cell.metadata["anchors"] = [id for id in ids if f'id="{escape(id)}"' not in shown and id not in used]
@@ -147,11 +132,11 @@ def as_page(notebook: NotebookNode, name: str, error: str = "", source: str = ""
         used.update(ids)
     body = Page(used, folder).from_notebook_node(notebook, {"long": LONG})[0]
     body = re.sub(r'(<a href="[\w-]+)\.ipynb(?=["#])', r"\1.html", body)
-    body = re.sub(r'<a href="(?=\.\./)', f'<a href="{source.rpartition("/")[0] or "."}/', body)  # seen from the notebook
+    above = f'<a href="{source.rpartition("/")[0] or "."}/'
+    body = re.sub(r'<a href="(?=\.\./)', above, body)  # the text's links are seen from the notebook
     body = re.sub(r"(?s)(<section aria-label=[^>]*>.*?</p>)(<ul.*?</ul>)", _fold, body)
-    contents = [
-        (depth, id, re.sub(r"<span id=[^>]*></span>|</?a\b[^>]*>", "", text)) for depth, id, text in HEADING.findall(body)
-    ]
+    bare = re.compile(r"<span id=[^>]*></span>|</?a\b[^>]*>")
+    contents = [(depth, id, bare.sub("", text)) for depth, id, text in HEADING.findall(body)]
     title = next((plain(text) for depth, _, text in contents if depth == "1"), name)
     return render("page.html.j2", body=body, contents=contents, title=title, error=error, source=source)
 
@@ -171,33 +156,29 @@ def plain(html: str) -> str:
 def about(notebook: NotebookNode, page: str) -> dict[str, Any]:
     """What the front door and the search need of a notebook and its `page`."""
     first = next((cell.source for cell in notebook.cells if cell.cell_type == "markdown"), "")
-    said = (ASKED.search(first) or BELOW.search(first), TIME.search(first), NEEDS.search(first))
+    said = (pattern.search(first) for pattern in (ASKED, TIME, NEEDS))
     asked, time, needs = (match[1] if match else "" for match in said)
-    words = Page(set()).markdown2html
+    asked = re.sub(r"(?s)(.*[.?!])\s.*", r"\1", asked)  # whole sentences
+    asked, needs = (re.sub(r"</?p>", "", Page(set()).markdown2html(text)).strip() for text in (asked, needs))
     main = page.partition("</h1>")[2].partition("</main>")[0]
     main = re.sub(r'(?s)<details class="code".*?</details>|<nav.*?</nav>|<pre.*?</pre>', " ", main)
-    parts = HEADING.split(main)  # text, then level, id, heading, text, …
-    return {
-        "title": unescape(re.search(r"<title>(.*?)</title>", page)[1]),
-        "question": re.sub(r"</?p>", "", words(re.sub(r"(?s)(.*[.?!])\s.*", r"\1", asked))).strip(),  # whole sentences
-        "time": " ".join(time.split()),
-        "needs": re.sub(r"</?p>", "", words(needs)).strip(),
-        "sections": [["main", "", plain(parts[0])]]
-        + [[unescape(id), plain(h), plain(text)] for id, h, text in zip(parts[2::4], parts[3::4], parts[4::4], strict=True)],
-        "unshown": [unescape(f"{tex} ({why})") for why, tex in re.findall(r'class="unshown" title="(.*?)">(.*?)</code>', page)],
-    }
+    parts = ["main", "", *HEADING.split(main)]  # id, heading, text, level, id, heading, text, level, …
+    sections = zip(parts[::4], parts[1::4], parts[2::4], strict=True)
+    unshown = re.findall(r'class="unshown" title="(.*?)">(.*?)</code>', page)
+    title = unescape(re.search(r"<title>(.*?)</title>", page)[1])
+    card = {"title": title, "question": asked, "time": " ".join(time.split()), "needs": needs}
+    card["sections"] = [[unescape(id), plain(heading), plain(text)] for id, heading, text in sections]
+    return card | {"unshown": [unescape(f"{tex} ({why})") for why, tex in unshown]}
 
 
 def figure(notebook: NotebookNode) -> tuple[bytes, str] | None:
-    """The first picture that is wider than high, else the first; small, as a PNG file's bytes, with its words, or None."""
+    """The first picture that is wider than high, else the first: a small PNG file's bytes and its words; or None."""
     shown = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
-    if not shown:
-        return None
     pictures = [Image.open(io.BytesIO(base64.b64decode(output.data["image/png"]))) for output in shown]
-    picture, output = next(
-        (both for both in zip(pictures, shown, strict=True) if both[0].width > both[0].height), (pictures[0], shown[0])
-    )
-    small, file = picture.convert("RGB"), io.BytesIO()
+    if not pictures:
+        return None
+    best = next((n for n, picture in enumerate(pictures) if picture.width > picture.height), 0)
+    small, file = pictures[best].convert("RGB"), io.BytesIO()
     small.thumbnail((THUMB, THUMB))
     small.quantize(64).save(file, "PNG", optimize=True)
-    return file.getvalue(), output.metadata.get("image/png", {}).get("alt", "")
+    return file.getvalue(), shown[best].metadata.get("image/png", {}).get("alt", "")

@@ -1,4 +1,4 @@
-"""Execute notebooks, write their pages, end with a table: `python -m latentlab.publish.runner notebooks --out build`."""
+"""Execute notebooks, write pages, end with a table: `python -m latentlab.publish.runner notebooks --out build`."""
 
 from __future__ import annotations
 
@@ -28,34 +28,24 @@ from .page import about, as_page, facts, figure
 from .pages import Result
 
 CELL_TIMEOUT = {"quick": 600, "full": None}  # seconds per cell; a long run decides for itself when it ends
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def run_notebooks(
-    paths: Iterable[str | Path],
-    out: str | Path,
-    profile: str = "quick",
-    *,
-    in_place: bool = False,
-    timeout: int | None = None,
-    stored: bool = False,
-) -> list[Result]:
+    paths: Iterable[str | Path], out: str | Path, profile: str = "quick",
+    *, in_place: bool = False, timeout: int | None = None, stored: bool = False,
+) -> list[Result]:  # fmt: skip
     """Execute every notebook in a fresh kernel of this Python; write `out`/<name>.html and `out`/index.html.
 
-    paths: notebook files or folders of them. profile: "quick" or "full". in_place: also write the outputs back into the
-    notebooks, without anything that changes from run to run; a notebook that fails keeps the outputs it had.
-    timeout: seconds one cell may take. stored: execute nothing, make the pages from the outputs in the notebooks.
+    paths: notebooks or folders of them. in_place: write the outputs back into the notebooks that did not fail, without
+    what changes from run to run. timeout: seconds for one cell. stored: execute nothing, show the stored outputs.
     Raises FileNotFoundError if a path does not exist or there is no notebook.
     """
-    if profile not in PROFILES:
-        raise ValueError(f"The profile is {profile!r}; it must be one of {', '.join(PROFILES)}.")
     notebooks, folder = find_notebooks(paths), Path(out).resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    limit = CELL_TIMEOUT[profile] if timeout is None else timeout
+    timeout = CELL_TIMEOUT[profile] if timeout is None else timeout
     results = []
     for path in notebooks:
-        result = run_notebook(path, folder, profile, limit, in_place, stored)
-        results.append(result)
+        results.append(result := run_notebook(path, folder, profile, timeout, in_place, stored))
         print(f"{result.name:<34} {result.seconds / 60:5.1f} min  {result.summary()}", flush=True)
         for problem in [result.error] * bool(result.error) + result.about["unshown"][:5]:
             print(problem, file=sys.stderr, flush=True)
@@ -75,8 +65,8 @@ def find_notebooks(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in_place: bool, stored: bool = False) -> Result:
-    """Execute one notebook, write its page, and say what became of it. An error in a cell ends this notebook, not the run."""
+def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in_place: bool, stored: bool) -> Result:
+    """Execute one notebook, write its page, say what became of it. An error ends this notebook, not the run."""
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
     error = "" if stored else execute(notebook, path, profile, timeout)
@@ -96,27 +86,18 @@ def run_notebook(path: Path, folder: Path, profile: str, timeout: int | None, in
 
 
 def execute(notebook: NotebookNode, path: Path, profile: str, timeout: int | None) -> str:
-    """Run all cells of `notebook`, outputs in place. Returns "" or what went wrong in three lines.
-
-    The kernel runs in the notebook's folder, as in Jupyter, VS Code and nbval, so that a relative path means the same everywhere.
-    """
+    """Run all cells of `notebook` in its folder, as Jupyter does. Returns "" or what went wrong in three lines."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for cell in cells:
         cell.outputs, cell.execution_count = [], None
     begun: list[NotebookNode] = []
-    # The bar shows only on a terminal and leaves nothing behind.
+    options = {"timeout": timeout, "record_timing": False, "coalesce_streams": True, "kernel_manager_class": ThisPython}
+    options["resources"] = {"metadata": {"path": str(path.resolve().parent)}}
+    options["extra_arguments"] = ["--log-level=40"]  # errors only
     with tqdm(total=len(cells), desc=path.stem, unit="cell", leave=False, disable=None) as bar:
-        client = NotebookClient(
-            notebook,
-            timeout=timeout,
-            record_timing=False,
-            coalesce_streams=True,
-            resources={"metadata": {"path": str(path.resolve().parent)}},
-            kernel_manager_class=ThisPython,
-            extra_arguments=["--log-level=40"],  # errors only: a hint about its transport does not concern the reader
-            on_cell_execute=lambda cell, **_: begun.append(cell),
-            on_cell_executed=lambda **_: bar.update(),
-        )
+        client = NotebookClient(notebook, **options)
+        client.on_cell_execute = lambda cell, **_: begun.append(cell)
+        client.on_cell_executed = lambda **_: bar.update()
         try:
             client.execute(env={**os.environ, "LATENTLAB_PROFILE": profile})
         except (CellExecutionError, CellTimeoutError, RuntimeError) as problem:
@@ -134,28 +115,22 @@ class ThisPython(AsyncKernelManager):
 
 def explain(path: Path, cells: Sequence[NotebookNode], begun: Sequence[NotebookNode], problem: Exception) -> str:
     """Notebook, cell and error in three lines."""
+    known = {CellTimeoutError: "The cell took longer than its time limit (--timeout, in seconds)."}
+    known[DeadKernelError] = "The kernel died. A common cause is too little memory."
+    message = known.get(type(problem), f"The kernel did not work: {problem}")
     if isinstance(problem, CellExecutionError):
         message = f"{problem.ename}: {problem.evalue}"
-    elif isinstance(problem, CellTimeoutError):
-        message = "The cell took longer than its time limit (--timeout, in seconds)."
-    elif isinstance(problem, DeadKernelError):
-        message = "The kernel died. A common cause is too little memory."
-    else:
-        message = f"The kernel did not work: {problem}"
-    error = ANSI.sub("", " ".join(message.split()))
+    error = re.sub(r"\x1b\[[0-9;]*m", "", " ".join(message.split()))  # without colours
     code = [line.strip() for line in begun[-1].source.splitlines() if line.strip()] if begun else ["(none begun)"]
     return f"  notebook: {path}\n  code cell {len(begun)} of {len(cells)}: {code[0]}\n  error: {error}"
 
 
 def make_reproducible(notebook: NotebookNode) -> None:
     """Remove from an executed notebook what differs between two runs or two machines."""
-    notebook.metadata = nbformat.from_dict(
-        {
-            **{key: value for key, value in notebook.metadata.items() if key not in ("widgets", "signature", "papermill")},
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-            "language_info": {"name": "python"},
-        }
-    )
+    for key in ("widgets", "signature", "papermill"):
+        notebook.metadata.pop(key, None)
+    python = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata |= nbformat.from_dict({"kernelspec": python, "language_info": {"name": "python"}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.setdefault("id", f"cell-{number}")
@@ -170,13 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", default="build", help="folder for the executed pages (default: build)")
     parser.add_argument("--profile", choices=PROFILES, help="default: LATENTLAB_PROFILE, else quick")
     parser.add_argument("--in-place", action="store_true", help="also refresh the outputs stored in the notebooks")
-    parser.add_argument("--timeout", type=int, help="seconds one cell may take (default: 600 in quick, no limit in full)")
+    parser.add_argument("--timeout", type=int, help="seconds one cell may take (default: 600 in quick, none in full)")
     parser.add_argument("--stored", action="store_true", help="execute nothing: pages from the outputs that are stored")
     options = parser.parse_args(arguments)
     try:
-        profile = options.profile or profile_from_environment()
-        given = {"in_place": options.in_place, "timeout": options.timeout, "stored": options.stored}
-        results = run_notebooks(options.paths, options.out, profile, **given)
+        results = run_notebooks(**vars(options) | {"profile": options.profile or profile_from_environment()})
     except (FileNotFoundError, ValueError, nbformat.ValidationError) as problem:
         print(problem, file=sys.stderr)
         return 2

@@ -5,21 +5,22 @@ const make = (tag, text, more) => Object.assign(document.createElement(tag), { t
 // Search: every word must occur in a section; sections whose heading has them come first.
 const box = document.getElementById("search"), found = document.getElementById("found");
 const sections = (window.COURSE || []).flatMap(({ name, about }) => about.sections.map(([id, heading, text]) => {
-  const head = heading ? about.title + " › " + heading : about.title;
-  return { head, text, address: name + ".html#" + encodeURIComponent(id), first: head.toLowerCase(), low: (head + " " + text).toLowerCase() };
+  const head = heading ? about.title + " › " + heading : about.title, first = head.toLowerCase();
+  return { head, text, first, low: first + " " + text.toLowerCase(), address: name + ".html#" + encodeURIComponent(id) };
 }));
-function hit(section, words) {
-  const at = Math.max(0, section.text.toLowerCase().indexOf(words[0]) - 60), item = make("li", "");
-  item.append(make("a", section.head, { href: section.address }), make("p", "… " + section.text.slice(at, at + 180) + " …"));
+function hit({ head, text, address }, words) {
+  const at = Math.max(0, text.toLowerCase().indexOf(words[0]) - 60), item = make("li", "");
+  item.append(make("a", head, { href: address }), make("p", "… " + text.slice(at, at + 180) + " …"));
   return item;
 }
 function search() {
-  const words = box.value.toLowerCase().split(/\s+/).filter(Boolean), rank = (s) => words.filter((w) => s.first.includes(w)).length;
-  const hits = words.length ? sections.filter((s) => words.every((w) => s.low.includes(w))).sort((a, b) => rank(b) - rank(a)) : [];
-  const list = make("ul", "");
-  list.append(...hits.slice(0, 30).map((s) => hit(s, words)));
+  const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const rank = (s) => words.filter((w) => s.first.includes(w)).length;
+  const hits = sections.filter((s) => words.every((w) => s.low.includes(w))).sort((a, b) => rank(b) - rank(a));
+  const count = hits.length + (hits.length === 1 ? " section" : " sections") + (hits.length > 30 ? ", the first 30:" : "");
   found.hidden = !words.length;
-  found.replaceChildren(make("p", hits.length + (hits.length === 1 ? " section" : " sections") + (hits.length > 30 ? ", the first 30:" : ""), { role: "status" }), list);
+  found.replaceChildren(make("p", count, { role: "status" }), make("ul", ""));
+  found.lastChild.append(...hits.slice(0, 30).map((s) => hit(s, words)));
 }
 box.addEventListener("input", search);
 box.addEventListener("keydown", (key) => { if (key.key === "Escape") { box.value = ""; search(); } });
@@ -55,7 +56,7 @@ if (fold && codes.length) {
 addEventListener("beforeprint", () => all("details").forEach((d) => { d.open = true; }));
 if (innerWidth < 960) all(".toc details").forEach((d) => { d.open = false; });
 // What scrolls sideways can be reached by the keyboard.
-const reach = () => all("pre,.prose,.output_area,.wide,.display").forEach((e) => { if (e.scrollWidth > e.clientWidth + 1) e.tabIndex = 0; });
-addEventListener("resize", reach);
-addEventListener("toggle", reach, true);
+const reach = () => all("pre,.prose,.output_area,.wide,.display")
+  .filter((e) => e.scrollWidth > e.clientWidth + 1).forEach((e) => { e.tabIndex = 0; });
+["resize", "toggle"].forEach((what) => addEventListener(what, reach, true));
 reach();
