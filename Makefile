@@ -18,7 +18,7 @@ export PYTHONPATH := $(CURDIR)/src
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course test lab pages student full execute bench bench-cifar portable times links lint lock clean
+.PHONY: help setup course test lab pages student full execute bench bench-cifar portable times links bars lint lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -74,6 +74,9 @@ times: setup  ## seconds per notebook and per slow cell, against the budget of t
 
 links: setup  ## list the external links in docs/links.csv (LOOK=--look asks for each and notes the day)
 	@$(BIN)/python benchmarks/links.py $(LOOK)
+
+bars: setup  ## list the bars of the claims in docs/bars.md: property, threshold, reason, who uses it
+	@$(BIN)/python tests/ledger_bars.py
 
 lint: setup  ## ruff for code and notebooks
 	@$(BIN)/python -m ruff check .

@@ -1,10 +1,10 @@
 """Make the virtual environment that the Makefile's commands run in, or reuse it: `python3 .ci/setup_env.py .venv`.
 
-Needs nothing but Python 3.11 or newer. The environment holds exactly what requirements.lock says; a stamp inside it names the
-lock file it was made from, so that a second run has nothing to do. Two runs at the same moment wait for each other. After an
-interruption the environment is made anew (downloads come from pip's cache). If it lies inside the repository, the package itself
-is installed too, editable, so that an editor finds it; elsewhere it may serve several clones, and the Makefile's PYTHONPATH names
-the right one.
+Needs nothing but Python 3.11 or newer. The environment holds exactly what requirements.lock says; a stamp inside it
+names the lock file it was made from, so that a second run has nothing to do. Two runs at the same moment wait for each
+other. After an interruption the environment is made anew (downloads come from pip's cache). If it lies inside the
+repository, the package itself is installed too, editable, so that an editor finds it; elsewhere it may serve several
+clones, and the Makefile's PYTHONPATH names the right one.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ def main(arguments):
 
 
 def logged(command):
-    """Run a command with its output in a file; on a terminal one line tells what it is at. Raises CalledProcessError."""
+    """Run a command with its output in a file; a terminal shows one line of progress. Raises CalledProcessError."""
     with (
         tempfile.NamedTemporaryFile("w", prefix="latentlab-setup-", suffix=".log", delete=False) as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,

@@ -1,4 +1,4 @@
-"""The benchmarks' table: every row is ours beside a peer, measured in one run; a complete run writes it to results.json."""
+"""The benchmarks' table: each row is ours beside a peer in one run; a complete run writes results.json."""
 
 import datetime
 import importlib.metadata
@@ -12,7 +12,18 @@ import torch
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results.json"
-PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "lightly", "pytorch-metric-learning", "faiss-cpu", "nflows", "zuko", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "scikit-learn",
+    "lightly",
+    "pytorch-metric-learning",
+    "faiss-cpu",
+    "nflows",
+    "zuko",
+    "pillow",
+)
 
 
 class Results:
@@ -25,7 +36,9 @@ class Results:
         """Enter one comparison and return its ratio; a unit that ends in "/s" is a rate, any other a cost."""
         ratio = ours / peer if unit.endswith("/s") else peer / ours
         row = {"name": name, "ours": ours, "peer": peer, "peer name": peer_name, "unit": unit, "ratio": ratio}
-        self.rows.append({key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in row.items()})
+        self.rows.append(
+            {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in row.items()}
+        )
         return ratio
 
 
@@ -74,8 +87,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if exitstatus or not complete or not rows:
         return
     beside = RESULTS.with_suffix(".tmp")
-    beside.write_text(json.dumps({"machine": session.config.bench_machine, "rows": rows}, indent=1, ensure_ascii=False) + "\n")
+    beside.write_text(
+        json.dumps({"machine": session.config.bench_machine, "rows": rows}, indent=1, ensure_ascii=False) + "\n"
+    )
     os.replace(beside, RESULTS)
     print(f"\n{'':72s} {'ours':>9s} {'peer':>9s} {'ratio':>6s}")
     for row in rows:
-        print(f"{row['name'] + ' / ' + row['peer name']:72.72s} {row['ours']:9.4g} {row['peer']:9.4g} {row['ratio']:6.2f}")
+        print(
+            f"{row['name'] + ' / ' + row['peer name']:72.72s} {row['ours']:9.4g} {row['peer']:9.4g} {row['ratio']:6.2f}"
+        )

@@ -1,6 +1,6 @@
-"""Every external link of the notebooks and the README, listed once with the day it was last seen: `python benchmarks/links.py`.
+"""Every external link of the notebooks and the README, with the day it was last seen: `python benchmarks/links.py`.
 
-Without arguments the list is brought in line with the text; with --look each address is asked for, and today's date noted.
+Without arguments the list is brought in line with the text; --look asks for each address and notes today's date.
 """
 
 import csv
@@ -21,12 +21,18 @@ def found() -> set[str]:
     """The addresses that the prose links to."""
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     cells = (cell.source for path in notebooks for cell in nbformat.read(path, 4).cells if cell.cell_type == "markdown")
-    return set(re.findall(r"\]\((https?://[^)\s]+)\)", "\n".join([(ROOT / "README.md").read_text(encoding="utf-8"), *cells])))
+    return set(
+        re.findall(r"\]\((https?://[^)\s]+)\)", "\n".join([(ROOT / "README.md").read_text(encoding="utf-8"), *cells]))
+    )
 
 
 def listed() -> dict[str, str]:
     """address → the day it was last seen, or nothing."""
-    return {row["address"]: row["last seen"] for row in csv.DictReader(LIST.open(encoding="utf-8"))} if LIST.exists() else {}
+    return (
+        {row["address"]: row["last seen"] for row in csv.DictReader(LIST.open(encoding="utf-8"))}
+        if LIST.exists()
+        else {}
+    )
 
 
 def answers(address: str) -> bool:
@@ -48,7 +54,9 @@ def main() -> int:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([("address", "last seen"), *seen.items()])
     LIST.write_text(text.getvalue(), encoding="utf-8")
-    print(f"{len(seen)} links in {LIST.relative_to(ROOT)}" + "".join(f"\ndoes not answer: {address}" for address in gone))
+    print(
+        f"{len(seen)} links in {LIST.relative_to(ROOT)}" + "".join(f"\ndoes not answer: {address}" for address in gone)
+    )
     return int(bool(gone))
 
 

@@ -21,9 +21,9 @@ def main() -> None:
         encoder = patches.fit_patches(train.images, settings, seed=0)
         known, unseen = represent(encoder, train.images), represent(encoder, test.images)
         minutes = (time.perf_counter() - begun) / 60
-        probe = linear_probe(known, train.labels, unseen, test.labels)
-        rows[f"{known.shape[1]} dimensions"] = {"probe": 100 * probe.accuracy, "minutes": minutes, "preset": name}
-        print(f"{known.shape[1]:6d} dimensions  {100 * probe.accuracy:.2f} %  {minutes:.1f} minutes for dictionary and features")
+        percent, d = 100 * linear_probe(known, train.labels, unseen, test.labels).accuracy, known.shape[1]
+        rows[f"{d} dimensions"] = {"probe": percent, "minutes": minutes, "preset": name}
+        print(f"{d:6d} dimensions  {percent:.2f} %  {minutes:.1f} minutes for dictionary and features")
     save_reference("13_patches", rows, settings=patches.PRESETS["quick"], data=(train, test), seed=0,
                    seconds=time.perf_counter() - whole)  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""Strict nbval in several regimes of one machine; every cell that differs is named: `python benchmarks/portable.py notebooks`.
+"""Strict nbval in several regimes of one machine, naming cells that differ: `python benchmarks/portable.py notebooks`.
 
-A regime is an environment: how many threads, and which instructions torch's libraries may use. Those that the processor lacks run
-as the best below them, so the list is the same everywhere.
+A regime is an environment: how many threads, and which instructions torch's libraries may use. Those that the
+processor lacks run as the best below them, so the list is the same everywhere.
 """
 
 import os
@@ -24,7 +24,14 @@ REGIMES = {  # without hardware for it, precision "auto" is float32: LATENTLAB_B
 
 def nbval(notebook: Path, regime: dict[str, str]) -> list[str]:
     """The cells that differ from the stored outputs."""
-    rules = ["--nbval-sanitize-with", str(ROOT / "tests/nbval_sanitize.cfg"), "-p", "no:cacheprovider", "-q", "--color=no"]
+    rules = [
+        "--nbval-sanitize-with",
+        str(ROOT / "tests/nbval_sanitize.cfg"),
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "--color=no",
+    ]
     command = [
         sys.executable,
         "-m",
@@ -48,7 +55,9 @@ def main() -> int:
         for name, regime in REGIMES.items():
             cells = nbval(notebook, regime)
             failed += bool(cells)
-            print(f"{notebook.stem:<34} {name:<32} {'differs: ' + ', '.join(cells) if cells else 'the same'}", flush=True)
+            print(
+                f"{notebook.stem:<34} {name:<32} {'differs: ' + ', '.join(cells) if cells else 'the same'}", flush=True
+            )
     return int(failed > 0)
 
 

@@ -1,4 +1,4 @@
-"""What the quick profile reaches on shapes10: probe after training beside raw pixels and an untrained encoder, over seeds."""
+"""The quick profile on shapes10 over seeds: probe after training beside raw pixels and an untrained encoder."""
 
 import argparse
 

@@ -30,4 +30,6 @@ def test_small_map_convolution(benchmark, results, side, inputs, outputs):
     name = f"3×3 convolution {inputs}→{outputs} on 512 maps of {side}×{side}"
     results.add(name, benchmark.stats["mean"], peer, "torch.nn.Conv2d")
     benchmark.extra_info["torch ms"] = round(1000 * peer, 2)
-    print(f"\n{side}×{side}, {inputs}→{outputs}: ours {1000 * benchmark.stats['mean']:.1f} ms, torch {1000 * peer:.1f} ms")
+    print(
+        f"\n{side}×{side}, {inputs}→{outputs}: ours {1000 * benchmark.stats['mean']:.1f} ms, torch {1000 * peer:.1f} ms"
+    )

@@ -33,8 +33,12 @@ def as_zuko(flow, d):
     """The same layers as zuko's transforms, from data to base."""
     from zuko.distributions import NormalizingFlow
     from zuko.transforms import (
-        ComposedTransform, CouplingTransform, DependentTransform, MonotonicAffineTransform, PermutationTransform,
-    )  # fmt: skip
+        ComposedTransform,
+        CouplingTransform,
+        DependentTransform,
+        MonotonicAffineTransform,
+        PermutationTransform,
+    )
 
     def undone(s, t):
         """u = (x − t) e^{−s}; zuko's log-scale is a / (1 + |a / log slope|), solved here for a."""

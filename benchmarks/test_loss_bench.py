@@ -1,4 +1,4 @@
-"""VICReg's loss, forward and backward, beside lightly's, on the embeddings of 256 images with 512 dimensions; one core."""
+"""VICReg's loss, forward and backward, beside lightly's, on 256 embeddings of 512 dimensions; one core."""
 
 import pytest
 import torch

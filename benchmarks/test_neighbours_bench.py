@@ -1,4 +1,4 @@
-"""The 5 nearest and the 5 furthest of 50,000 × 128 for 10,000 queries, exact: time and peak memory beside two libraries.
+"""The 5 nearest and the 5 furthest of 50,000 × 128 for 10,000 queries: time and memory beside two exact libraries.
 
 One core. On unit vectors the furthest neighbour of q is the nearest of −q: scikit-learn and faiss know only nearest.
 """
@@ -46,7 +46,7 @@ METHODS = {"latentlab": latentlab, "scikit-learn": sklearn, "faiss": faiss}
 
 
 def memory(entry: str) -> float:
-    """Megabytes from the kernel's books: VmRSS is what this process holds now, VmHWM the most since it was last reset."""
+    """Megabytes from the kernel's books: VmRSS is held now, VmHWM was the most since the last reset."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith(entry)) * 1024 / 1e6
 
@@ -73,7 +73,9 @@ def found() -> dict[str, tuple]:
     return {}
 
 
-@pytest.mark.benchmark(group=f"{K} nearest and {K} furthest, {QUERIES:,} queries, {BASE:,} × {D}, one core (with process start)")
+@pytest.mark.benchmark(
+    group=f"{K} nearest and {K} furthest, {QUERIES:,} queries, {BASE:,} × {D}, one core (with process start)"
+)
 @pytest.mark.parametrize("name", METHODS)
 def test_neighbours(benchmark, found, name):
     """The table's own column includes the start of the process; `seconds` and `MB` are the search alone."""
@@ -95,7 +97,9 @@ def test_the_same_neighbours_and_the_table(found, results, capsys):
         for mine, theirs in zip(ours[2:], peer[2:], strict=True):
             assert (mine == theirs).mean() > 0.999, f"{name} finds other neighbours"  # rounding may swap near ties
         results.add(f"{K} nearest and furthest, {QUERIES:,} in {BASE:,} × {D}: time", ours[0], peer[0], name)
-        results.add(f"{K} nearest and furthest, {QUERIES:,} in {BASE:,} × {D}: peak memory", ours[1], peer[1], name, unit="MB")
+        results.add(
+            f"{K} nearest and furthest, {QUERIES:,} in {BASE:,} × {D}: peak memory", ours[1], peer[1], name, unit="MB"
+        )
     with capsys.disabled():
         for name, (seconds, megabytes, *_) in found.items():
             print(f"\n  {name:14s} {seconds:6.2f} s  {megabytes:7.0f} MB", end="")

@@ -1,6 +1,7 @@
-"""Weak scaling: images per second and process of two processes with one thread each, against one process with one thread.
+"""Weak scaling: images per second and process of two processes against one, each with one thread.
 
-Two processes that do not talk stand beside them: what they lose, the machine loses (memory, clock), the rest is messages.
+Two processes that do not talk stand beside them: what they lose, the machine loses (memory, clock), the rest is
+messages.
 This file is also the script that the processes run: `torchrun --nproc-per-node 2 benchmarks/test_processes_bench.py`.
 """
 

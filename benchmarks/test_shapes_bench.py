@@ -13,7 +13,6 @@ from latentlab.data import shapes, silhouettes
 
 N, SIDE = 2000, 32
 GRID = SIDE * silhouettes.SAMPLES
-HOW = shapes.Shapes10()
 
 
 def render():
@@ -35,8 +34,8 @@ def outlines() -> list[list[tuple[list[tuple[float, float]], int]]]:
             low, high = (r, high) if (r * r - 185**2) ** 3 <= 185 * (r * c) ** 2 * (r * s) ** 3 else (low, r)
         return low * c, 20 + low * s
 
-    cross = [(70, 70), (230, 70), (230, -70), (70, -70), (70, -230), (-70, -230), (-70, -70), (-230, -70), (-230, 70), (-70, 70),
-             (-70, 230), (70, 230)]  # fmt: skip
+    cross = [(70, 70), (230, 70), (230, -70), (70, -70), (70, -230), (-70, -230),
+             (-70, -70), (-230, -70), (-230, 70), (-70, 70), (-70, 230), (70, 230)]  # fmt: skip
     drawn = {
         "disc": [(circle(210), 1)],
         "ring": [(circle(230), 1), (circle(130), 0)],
@@ -50,7 +49,7 @@ def outlines() -> list[list[tuple[list[tuple[float, float]], int]]]:
 
 
 def draw_with_pil(factors: dict[str, np.ndarray], knots: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Images (n, 32, 32, 3) uint8 from the same factors; knots (n, 2, 5, 5, 3) and noise (n, 32, 32, 3) come ready-made."""
+    """Images (n, 32, 32, 3) uint8 from the same factors, knots (n, 2, 5, 5, 3) and noise (n, 32, 32, 3)."""
     shapes_of, images = outlines(), np.empty((N, SIDE, SIDE, 3), dtype=np.uint8)
     for i in range(N):
         angle, scale = math.radians(factors["angle"][i]), factors["size"][i] * GRID / 512
@@ -86,8 +85,8 @@ def test_latentlab(benchmark, measured):
 @pytest.mark.benchmark(group=f"{N:,} images of shapes10, one core")
 def test_pil(benchmark, measured):
     rng = np.random.default_rng(0)
-    knots = (128 + rng.integers(-HOW.texture, HOW.texture + 1, (N, 2, 5, 5, 3))).astype(np.uint8)
-    noise = rng.integers(-HOW.noise, HOW.noise + 1, (N, SIDE, SIDE, 3)).astype(np.int16)
+    knots = (128 + rng.integers(-shapes.TEXTURE, shapes.TEXTURE + 1, (N, 2, 5, 5, 3))).astype(np.uint8)
+    noise = rng.integers(-shapes.NOISE, shapes.NOISE + 1, (N, SIDE, SIDE, 3)).astype(np.int16)
     factors = {name: value.numpy() for name, value in render().factors.items()}
     measured["peer"] = benchmark.pedantic(draw_with_pil, (factors, knots, noise), rounds=3, warmup_rounds=1)
     measured["peer seconds"] = benchmark.stats.stats.median
@@ -97,7 +96,9 @@ def test_the_same_pictures_and_the_table(measured, results, capsys):
     """Reads what was measured above: run the whole file."""
     ours, peer = measured["ours"].images.permute(0, 2, 3, 1).numpy().astype(int), measured["peer"].astype(int)
     difference = abs(ours - peer).mean()
-    assert difference < 2 * HOW.texture, f"The peer draws other pictures: they differ by {difference:.1f} of 255 on average."
+    assert difference < 2 * shapes.TEXTURE, (
+        f"The peer draws other pictures: they differ by {difference:.1f} of 255 on average."
+    )
     ratio = results.add(f"rendering {N:,} shapes10", measured["our seconds"], measured["peer seconds"], "PIL ImageDraw")
     with capsys.disabled():
         print(f"\n{N:,} shapes10: {measured['our seconds']:.2f} s, PIL {ratio:.1f} times that")

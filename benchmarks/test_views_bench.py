@@ -1,7 +1,8 @@
 """How fast are two views of 256 CIFAR-like images on one core? Ours beside torchvision's, in one run, same recipe.
 
-`make bench`, or `pytest benchmarks -s` for the summary line. The recipe is the preset "exercise". Both sides run as they do in
-the training loop, with freed memory kept in the process (without it the page faults of a fresh batch cost ours a third).
+`make bench`, or `pytest benchmarks -s` for the summary line. The recipe is the preset "exercise". Both sides run as
+they do in the training loop, with freed memory kept in the process (without it the page faults of a fresh batch cost
+ours a third).
 """
 
 import pytest
@@ -11,6 +12,8 @@ from torchvision import transforms as v1
 from torchvision.transforms import v2
 
 from latentlab.augment import PRESETS
+from latentlab.augment.colour import JITTERED
+from latentlab.augment.geometry import RATIO, SIGMA
 from latentlab.training.machine import reuse_memory
 
 IMAGES = 256
@@ -22,11 +25,11 @@ def recipe(package, to_tensor: list):
     """The preset's steps as torchvision's transforms, for one image."""
     return package.Compose(
         [
-            package.RandomResizedCrop(VIEWS.size, VIEWS.scale, VIEWS.ratio),
+            package.RandomResizedCrop(VIEWS.size, VIEWS.scale, RATIO),
             package.RandomHorizontalFlip(VIEWS.flip),
-            package.RandomApply([package.ColorJitter(*VIEWS.jitter)], VIEWS.jitter_probability),
+            package.RandomApply([package.ColorJitter(*VIEWS.jitter)], JITTERED),
             package.RandomGrayscale(VIEWS.grey),
-            package.RandomApply([package.GaussianBlur(VIEWS.blur_kernel, VIEWS.blur_sigma)], VIEWS.blur),
+            package.RandomApply([package.GaussianBlur(3, SIGMA)], VIEWS.blur),
             *to_tensor,
         ]
     )
@@ -60,12 +63,22 @@ def test_latentlab(benchmark, images, preset):
 def test_torchvision_v1_pil(benchmark, images):
     pictures = [v1.functional.to_pil_image(image) for image in images]
     view = recipe(v1, [v1.ToTensor()])
-    measure(benchmark, "torchvision v1 PIL 32x32", lambda: [torch.stack([view(p) for p in pictures]) for _ in "12"], rounds=5)
+    measure(
+        benchmark,
+        "torchvision v1 PIL 32x32",
+        lambda: [torch.stack([view(p) for p in pictures]) for _ in "12"],
+        rounds=5,
+    )
 
 
 def test_torchvision_v2_tensors(benchmark, images):
     view = recipe(v2, [v2.ToDtype(torch.float32, scale=True)])
-    measure(benchmark, "torchvision v2 tensors 32x32", lambda: [torch.stack([view(i) for i in images]) for _ in "12"], rounds=5)
+    measure(
+        benchmark,
+        "torchvision v2 tensors 32x32",
+        lambda: [torch.stack([view(i) for i in images]) for _ in "12"],
+        rounds=5,
+    )
 
 
 def test_ten_times_torchvision(results, capsys):
@@ -78,4 +91,6 @@ def test_ten_times_torchvision(results, capsys):
         for name, seconds in SECONDS.items():
             rate = IMAGES / seconds
             print(f"  {name:30s} {rate:9,.0f} images/s  {2 * rate:9,.0f} views/s  {pil / seconds:6.1f} x PIL")
-    assert pil / ours >= 10, f"The preset 'exercise' is {pil / ours:.1f} times as fast as torchvision's PIL pipeline, not ten."
+    assert pil / ours >= 10, (
+        f"The preset 'exercise' is {pil / ours:.1f} times as fast as torchvision's PIL pipeline, not ten."
+    )

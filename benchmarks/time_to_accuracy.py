@@ -1,8 +1,8 @@
-"""Minutes of training against accuracy on CIFAR-10: `make bench-cifar` prints the table and writes data/reference/13_fast.json.
+"""Minutes of training against accuracy on CIFAR-10: `make bench-cifar` prints and writes data/reference/13_fast.json.
 
-What counts: wall-clock training time from the first batch, compilation included, evaluation and probe apart. The accuracy is
-the course's 10-epoch linear probe on the encoder's representation (at most 512 numbers), on the test set. The test set chose
-nothing: every setting was selected on 5,000 images held out of the training set, see notebook 13.
+What counts: wall-clock training time from the first batch, compilation included, evaluation and probe apart. The
+accuracy is the course's 10-epoch linear probe on the encoder's representation (at most 512 numbers), on the test set.
+The test set chose nothing: every setting was selected on 5,000 images held out of the training set, see notebook 13.
 """
 
 import argparse
@@ -53,9 +53,10 @@ def main() -> None:
     ours, theirs, ceiling = time_step(settings, train), time_step(report, train, steps=2, warm_up=1), matrix_rate()
     hours = 2 * REPORT_EPOCHS * len(train) / theirs.views_per_second / 3600
     print(f"{train.name}: {len(train)} training images; the machine multiplies matrices at {ceiling / 1e9:.0f} GFLOP/s")
-    print(f"preset {given.preset}, uncompiled: {ours.views_per_second:.0f} views/s, {ours.flops_per_second / 1e9:.0f} GFLOP/s, "
-          + ", ".join(f"{name} {100 * share:.0f} %" for name, share in ours.shares().items()))  # fmt: skip
-    print(f"the report's recipe: {theirs.views_per_second:.1f} views/s, so {REPORT_EPOCHS} epochs take {hours:.0f} hours here")
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in ours.shares().items())
+    rate, report_rate, gflops = ours.views_per_second, theirs.views_per_second, ours.flops_per_second / 1e9
+    print(f"preset {given.preset}, uncompiled: {rate:.0f} views/s, {gflops:.0f} GFLOP/s, {shares}")
+    print(f"the report's recipe: {report_rate:.1f} views/s, so {REPORT_EPOCHS} epochs take {hours:.0f} hours here")
     print("minutes  epochs  seed  probe   standardised  converged  neighbours")
     rows, begun = [], time.perf_counter()
     for minutes in given.minutes:

@@ -1,4 +1,4 @@
-"""Seconds per notebook, and per cell over five; fails over the budget of two ordinary cores: `python benchmarks/times.py`."""
+"""Seconds per notebook, and per cell over five; fails over the budget of two cores: `python benchmarks/times.py`."""
 
 import sys
 import time
@@ -23,7 +23,9 @@ def main() -> int:
     total, over = 0.0, []
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         notebook, start = nbformat.read(path, as_version=4), time.perf_counter()
-        NotebookClient(notebook, timeout=900, record_timing=True, resources={"metadata": {"path": str(path.parent)}}).execute()
+        NotebookClient(
+            notebook, timeout=900, record_timing=True, resources={"metadata": {"path": str(path.parent)}}
+        ).execute()
         took = time.perf_counter() - start
         total += took
         budget = BUDGET.get(path.stem, OTHERS)

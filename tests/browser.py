@@ -1,4 +1,4 @@
-"""Headless Chromium without a network, over its debugging socket. `python tests/browser.py PAGE OUT.png` takes a picture."""
+"""Headless Chromium without a network, by debugging socket: `python tests/browser.py PAGE OUT.png` takes a picture."""
 
 import base64
 import json
@@ -21,7 +21,7 @@ CUT = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no name has 
 
 
 class Browser:
-    """One tab. `errors` and `asked` are what the console complained of and what was asked of the network since `open`."""
+    """One tab; `errors` are the console's complaints and `asked` the network's requests since `open`."""
 
     def __enter__(self):
         self.home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)

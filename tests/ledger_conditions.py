@@ -1,7 +1,7 @@
-"""Can a condition fail? Read from a notebook's syntax trees: a condition must depend on something the notebook computed.
+"""Can a condition fail? By a notebook's syntax trees, it must depend on something the notebook computed.
 
-This finds typed verdicts (True, 1 < 2, x == x, np.isclose(1, 1), a name bound to a constant). It cannot find every condition that
-always holds; that is what reading the cell is for.
+This finds typed verdicts (True, 1 < 2, x == x, np.isclose(1, 1), a name bound to a constant). It cannot find every
+condition that always holds; that is what reading the cell is for.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def dict_values(node: ast.expr, word: str, bound: Mapping[str, list[ast.AST]]) -
 
 
 def can_fail(node: ast.expr, known: set[str]) -> bool:
-    """Whether a condition depends on something computed: it uses a computed name, in every operand of and/or, not x == x."""
+    """Whether a condition uses a computed name, in every operand of and/or, and is not x == x."""
     if isinstance(node, ast.BoolOp):
         return all(can_fail(value, known) for value in node.values)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
@@ -41,7 +41,7 @@ def can_fail(node: ast.expr, known: set[str]) -> bool:
 
 
 def computed_names(bound: Mapping[str, list[ast.AST]]) -> set[str]:
-    """The names among `bindings` that hold something computed: from latentlab, from a call, or from other computed names."""
+    """The names among `bound` whose value comes from latentlab, from a call, or from other computed names."""
     known = {name for name, values in bound.items() if not values}  # imported from latentlab
     grew = True
     while grew:
@@ -78,7 +78,9 @@ def bindings(trees: Iterable[ast.AST]) -> dict[str, list[ast.AST]]:
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "latentlab":
             bound.update({alias.asname or alias.name: [] for alias in node.names})
         elif isinstance(node, ast.Import):
-            bound.update({alias.asname or "latentlab": [] for alias in node.names if alias.name.split(".")[0] == "latentlab"})
+            bound.update(
+                {alias.asname or "latentlab": [] for alias in node.names if alias.name.split(".")[0] == "latentlab"}
+            )
     return bound
 
 

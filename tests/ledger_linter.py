@@ -11,7 +11,8 @@ from typing import Any
 from IPython.core.inputtransformer2 import TransformerManager
 
 from latentlab.course import ledger
-from latentlab.course.claims import OPEN, VERDICTS
+from latentlab.course.claims import VERDICTS
+from latentlab.course.render import OPEN
 from latentlab.data import repository
 from latentlab.publish.page import facts
 from ledger_conditions import bindings, can_fail, computed_names, dict_values
@@ -45,7 +46,7 @@ def notebook_files(folder: str | Path | None = None) -> dict[str, Path]:
 def problems(folder: str | Path | None = None, book: Mapping[str, Any] | None = None) -> list[str]:
     """What is wrong between the notebooks in `folder` and the ledger, one sentence each; empty if all is well.
 
-    Every entry whose notebook exists needs exactly one cell in it, run, able to fail, with the ledger's verdict in its outputs.
+    Every entry whose notebook exists needs exactly one cell there, run, able to fail, with the ledger's verdict.
     """
     book, files = book or ledger(), notebook_files(folder)
     found = list(ledger_problems(book, files))
@@ -64,7 +65,9 @@ def problems(folder: str | Path | None = None, book: Mapping[str, Any] | None = 
             if entry["notebook"] in files and not cells:
                 found.append(f"{entry['notebook']}: {id} has no {kind}() cell.")
             if len(cells) > 1:
-                found.append(f"{id} has {len(cells)} cells ({'; '.join(call.place for call in cells)}); it needs exactly one.")
+                found.append(
+                    f"{id} has {len(cells)} cells ({'; '.join(call.place for call in cells)}); it needs exactly one."
+                )
     return found
 
 
@@ -88,7 +91,9 @@ def ledger_problems(book: Mapping[str, Any], files: Mapping[str, Path]) -> Itera
                 yield f"{id}: {entry[field]!r} is no verdict; it must be one of {', '.join(VERDICTS)} or {OPEN}."
 
 
-def call_problems(call: Call, known: set[str], bound: Mapping[str, list[ast.AST]], book: Mapping[str, Any]) -> Iterator[str]:
+def call_problems(
+    call: Call, known: set[str], bound: Mapping[str, list[ast.AST]], book: Mapping[str, Any]
+) -> Iterator[str]:
     """What is wrong with one claim or answer cell."""
     table, field = TABLES[call.kind]
     if call.id is None:
@@ -127,9 +132,9 @@ def stale_outputs(name: str, trees: Iterable[tuple[ast.Module, Any]]) -> Iterato
     """Verdicts that stand in a cell's outputs although its source no longer asks for them."""
     for number, (tree, cell) in enumerate(trees, 1):
         asked = {id for _, id, _ in course_calls(tree)}
-        for fact in facts(cell):
-            if fact["id"] not in asked:
-                yield f"{name}, code cell {number}: the outputs show {fact['id']}, the source does not. Run the notebook again."
+        for id in (fact["id"] for fact in facts(cell)):
+            if id not in asked:
+                yield f"{name}, code cell {number}: the outputs show {id}, the source does not. Run the notebook again."
 
 
 # ---- reading a notebook ----

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from latentlab.data import Dataset, load
+from latentlab.evaluation.learning import fluctuation
 from latentlab.losses import reconstruction_error, squared_error
 from latentlab.models import Autoencoder
 from latentlab.recipes import contract
 from latentlab.recipes.autoencoder import measures, sweep, transfer
-from latentlab.training import checksum
+from latentlab.training import checksum, load_weights
 from latentlab.training import many as pool
 
 QUICK = sweep.PRESETS["quick"]
@@ -21,7 +22,7 @@ QUICK = sweep.PRESETS["quick"]
 def test_reconstructions_have_the_shape_of_their_images(depth, size, channels):
     network = Autoencoder(7, channels=channels, size=size, depth=depth, width=4)
     x = torch.rand(3, channels, size, size)
-    z = network.encode(x)
+    z = network.encoder(x)
     y = network(x)
     assert z.shape == (3, 7) and y.shape == x.shape
     assert y.min() >= 0 and y.max() <= 1
@@ -44,7 +45,7 @@ def fresh(**form):
 def test_without_activation_the_encoder_is_affine_and_with_one_it_is_not():
     a, b = torch.rand(2, 4, 1, 28, 28)
     for activation, affine in (("none", True), ("relu", False), ("tanh", False)):
-        encode = fresh(dim=6, activation=activation).encode
+        encode = fresh(dim=6, activation=activation).encoder
         halfway = (encode(a) + encode(b)) / 2
         assert torch.allclose(encode((a + b) / 2), halfway, atol=1e-4) == affine
 
@@ -53,7 +54,7 @@ def test_without_activation_the_encoder_is_affine_and_with_one_it_is_not():
 def test_the_signal_keeps_its_size_through_fresh_layers(depth):
     network = fresh(dim=50, depth=depth)
     x = load("digits", "test").images[:200].float() / 255
-    assert 0.2 < network.encode(x).std() < 8
+    assert 0.2 < network.encoder(x).std() < 8
     assert 0.02 < network(x).mean() < 0.4  # about as dark as the digits
 
 
@@ -67,10 +68,10 @@ def test_a_code_without_numbers_is_refused(dim):
 
 
 def test_a_code_larger_than_the_image_is_refused_unless_asked_for():
-    with pytest.raises(ValueError, match=r"785 numbers for an image of 784 .*choose dim ≤ 784"):
+    with pytest.raises(ValueError, match=r"785 numbers for an image of 784: choose dim ≤ 784"):
         Autoencoder(785)
     assert Autoencoder(784).dim == 784
-    assert Autoencoder(785, wide=True).encode(torch.rand(2, 1, 28, 28)).shape == (2, 785)
+    assert Autoencoder(785, wide=True).encoder(torch.rand(2, 1, 28, 28)).shape == (2, 785)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 32, 32), (2, 3, 28, 28), (1, 28, 28), (2, 784)])
@@ -88,7 +89,9 @@ def test_other_bad_input_is_refused_in_words():
         Autoencoder(5, depth=0)
     with pytest.raises(ValueError, match="side 4"):
         Autoencoder(5, size=4)
-    flat = Dataset("flat", "train", torch.zeros(8, 1, 28, 20, dtype=torch.uint8), torch.zeros(8, dtype=torch.int64), ("0",))
+    flat = Dataset(
+        "flat", "train", torch.zeros(8, 1, 28, 20, dtype=torch.uint8), torch.zeros(8, dtype=torch.int64), ("0",)
+    )
     with pytest.raises(ValueError, match="square images"):
         sweep.run(QUICK, train=flat, test=flat, show=False)
 
@@ -128,28 +131,38 @@ def test_training_beats_the_mean_image_and_repeats_itself(digits):
     assert found["PCA"] < found["mean image"] and found["test error per pixel"] < 0.8 * found["mean image"]
     assert found["test error per pixel"] == pytest.approx(runs[0].history.epochs["loss"][-1])
     assert checksum(runs[0].network) == checksum(runs[1].network) != checksum(runs[2].network)
-    assert sweep.trend(runs[0].history) == pytest.approx(sum(runs[0].history.batches["loss"][-8:]) / 8)
+
+
+def test_the_seed_orders_the_batches_too(digits):
+    """Weights of one seed, trained in the order of another."""
+    task = [sweep.ReconstructionTask(fresh(dim=3), *(sweep.pictures(part.images) for part in digits)) for _ in range(2)]
+    runs = [contract.fitted(one, SMALL, seed=seed, show=False) for one, seed in zip(task, (0, 1), strict=True)]
+    assert [run.seed for run in runs] == [0, 1] and checksum(runs[0].network) != checksum(runs[1].network)
 
 
 def test_networks_of_one_seed_see_the_same_batches(digits):
     train, test = digits
     seen = {}
 
-    class Spy(sweep.AutoencoderTask):
+    pictures = [sweep.pictures(part.images) for part in (train, test)]
+
+    class Spy(sweep.ReconstructionTask):
         def terms(self, indices, generator):
             seen.setdefault(self.module.dim, []).append(indices)
             return super().terms(indices, generator)
 
     for dim in (3, 6):
-        sweep.fit(Spy(fresh(dim=dim), train, test), SMALL.budget, seed=0, show=False)
+        contract.fitted(Spy(fresh(dim=dim), *pictures), SMALL, seed=0, show=False)
     assert torch.equal(torch.stack(seen[3]), torch.stack(seen[6]))
 
 
 def test_many_at_once_equal_one_after_the_other(digits):
-    """Two processes with one thread each give the weights that this process gives alone; equal variants are trained once."""
+    """Two processes with one thread each give the weights of this process alone; equal variants are trained once."""
     train, test = digits
-    many = sweep.run_all(sweep.by_size(SMALL) | {"again": replace(SMALL, dim=6)}, (0, 1), train=train, test=test, show=False)
-    assert list(many) == ["3", "6", "again"] and [r.seed for r in many["3"]] == [0, 1] and many["again"][1] is many["6"][1]
+    many = sweep.run_all(sweep.by_size(SMALL) | {"again": replace(SMALL, dim=6)}, (0, 1), train=train, test=test)
+    assert (
+        list(many) == ["3", "6", "again"] and [r.seed for r in many["3"]] == [0, 1] and many["again"][1] is many["6"][1]
+    )
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     alone = sweep.run(replace(SMALL, dim=6), train=train, test=test, seed=1, show=False)
@@ -160,29 +173,47 @@ def test_many_at_once_equal_one_after_the_other(digits):
 
 def test_a_run_on_disk_is_taken_up_and_read_again(tmp_path, digits):
     train, test = digits
-    contract.begin(tmp_path, "autoencoder", SMALL, 0)
-    done = sweep.run(SMALL, train=train, test=test, folder=tmp_path, show=False)
-    contract.finish(tmp_path, done)
+    contract.begin(tmp_path, "autoencoder", SMALL, 2)
+    done = sweep.run(SMALL, train=train, test=test, seed=2, folder=tmp_path, show=False)
+    assert contract.finish(tmp_path, done) == checksum(done.network)
     assert checksum(contract.trained(tmp_path, (1, 28, 28))) == checksum(done.network)
-    again = sweep.run(SMALL, train=train, test=test, folder=tmp_path, resume=True, show=False)
+    about = load_weights(tmp_path / "weights.safetensors", fresh())
+    assert (about["seed"], about["data"]) == ("2", "digits") and float(about["minutes"]) < 5
+    again = sweep.run(SMALL, train=train, test=test, seed=2, folder=tmp_path, resume=True, show=False)
     assert checksum(again.network) == checksum(done.network) and again.history.steps == done.history.steps
 
 
 def test_a_row_of_measures_holds_what_the_notebook_reads(digits):
     train, test = digits
-    run = sweep.run(SMALL, train=train, test=test, show=False)
+    settings = replace(SMALL, budget=replace(SMALL.budget, test_every=1))
+    run = sweep.run(settings, train=train, test=test, show=False)
     judge = transfer.build(transfer.Settings(regime="from scratch"), (1, 28, 28), 0)
     ((row,),) = measures.measure_all({"15": [run]}, train, test, judge).values()
+    tests, losses = run.history.epochs["loss"], run.history.batches["loss"]
+    assert (row["first test error"], row["test error"]) == tuple(tests)
+    assert row["fluctuation"] == fluctuation(losses[-8:])[0]
+    assert row["training error"] == pytest.approx(sum(run.history.batches["loss"][-8:]) / 8)
     assert row["d"] == 15 and row["test error"] <= row["first test error"] and row["second pass"] > 0
     codes = sweep.codes(run.network, test.images)
+    off = torch.corrcoef(codes.double().T)[~torch.eye(15, dtype=bool)]
+    assert (row["mean |r|"], row["mean r²"]) == pytest.approx(
+        (off.abs().mean().item(), off.square().mean().item()), rel=1e-4
+    )
     assert row["norm"] == pytest.approx(torch.corrcoef(codes.double().T).norm().item(), rel=1e-4)
     back = sweep.reconstruct(run.network, test.images)
-    assert back.shape == test.images.shape and sweep.error_on(run.network, test.images) == pytest.approx(row["test error"])
+    assert back.shape == test.images.shape and sweep.error_on(run.network, test.images) == pytest.approx(
+        row["test error"]
+    )
 
 
 def test_pool_keeps_the_order_and_passes_errors_on():
     assert pool.in_parallel(abs, [(-3,), (2,), (-1,)], title="", show=False) == [3, 2, 1]
     assert pool.in_parallel(divmod, [(7, 2)], title="", device="meta", show=False) == [(3, 1)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    assert pool.in_parallel(torch.get_num_threads, [(), ()], title="", show=False) == [1, 1]
+    assert pool.in_parallel(torch.get_num_threads, [(), ()], title="", device="meta", show=False) == [2, 2]
+    torch.set_num_threads(threads)
     with pytest.raises(ZeroDivisionError):
         pool.in_parallel(divmod, [(1, 1), (1, 0)], title="", show=False)
 

@@ -1,4 +1,4 @@
-"""Conditions of notebook 04's claims come out either way: made-up worlds in which the claim holds, fails, or is hidden."""
+"""Conditions of notebook 04's claims come out either way: worlds in which the claim holds, fails, or is hidden."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ def world(noise=0.0, **measures):
     """A table of every size with two seeds; measures: functions of d."""
     rng = np.random.default_rng(0)
     sizes = [d for r in RANGES.values() for d in r]
-    rows = {d: [{m: f(d) + noise * rng.standard_normal() for m, f in measures.items()} for _ in range(2)] for d in sizes}
+    rows = {
+        d: [{m: f(d) + noise * rng.standard_normal() for m, f in measures.items()} for _ in range(2)] for d in sizes
+    }
     return {str(d): [row | {"d": d} for row in seeds] for d, seeds in rows.items()}
 
 
@@ -41,8 +43,9 @@ FALLS, RISES, FLAT = (lambda d: 1 / d), (lambda d: d / 100), (lambda d: 1.0)
 @pytest.mark.parametrize(
     ("ids", "measure"),
     [
-        ("A-1.1.2 A-1.1.4 A-1.1.5 A-1.1.7", "test error"), ("A-1.1.3", "steps to own floor"), ("A-1.1.6", "fluctuation"),
-        ("A-1.3.1 A-1.3.6 A-1.3.10", "mean |r|"), ("A-1.3.8", "pixel correlation"), ("A-1.2.2", "pixel width"),
+        ("A-1.1.2 A-1.1.4 A-1.1.5 A-1.1.7", "test error"), ("A-1.1.3", "steps to own floor"),
+        ("A-1.1.6", "fluctuation"), ("A-1.3.1 A-1.3.6 A-1.3.10", "mean |r|"),
+        ("A-1.3.8", "pixel correlation"), ("A-1.2.2", "pixel width"),
     ],
 )  # fmt: skip
 def test_lower_with_d_can_hold_fail_and_be_hidden(ids, measure):
@@ -51,7 +54,8 @@ def test_lower_with_d_can_hold_fail_and_be_hidden(ids, measure):
     assert "t" not in seen[2] and "f" not in seen[2]
 
 
-@pytest.mark.parametrize("measure", ["recognised", "components", "sharpness", "norm", "neighbours"])  # A-1.2.1, .3, .4, A-1.3.2
+# A-1.2.1, .3, .4, A-1.3.2
+@pytest.mark.parametrize("measure", ["recognised", "components", "sharpness", "norm", "neighbours"])
 def test_higher_with_d_can_hold_and_fail(measure):
     for f, said in ((RISES, "ttt"), (FALLS, "fff")):
         assert verdict(falling(world(0.0005, **{measure: f}), measure, RANGES, rising=True).values()) == said

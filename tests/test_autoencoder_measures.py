@@ -182,11 +182,14 @@ def test_strips_and_matrices_say_what_they_show():
     frames = torch.rand(21, 1, 8, 8)
     fig = plots.strips({"d = 5": frames, "d = 10": frames}, columns=5)
     assert "2 rows of 5 pictures" in fig.alt and "d = 10" in fig.alt and "0%, 25%, 50%, 75%, 100%" in fig.alt
+    rising = torch.linspace(0, 1, 21)[:, None, None, None].expand(21, 1, 8, 8)
+    drawn = [image.get_array()[0, 0, 0] for image in plots.strips({"rising": rising}, columns=3).axes[0].images]
+    assert drawn == [0, 128, 255]
     fig = plots.matrices({"five": np.eye(5), "tied": np.ones((3, 3))})
     assert "five: 5 × 5, mean size off the diagonal ≈ 0.00" in fig.alt
     assert "tied: 3 × 3, mean size off the diagonal ≈ 1.00" in fig.alt
     with pytest.raises(ValueError, match="at least as many frames"):
-        plots.strips({"short": frames[:3]})
+        plots.strips({"short": frames[:3]}, columns=9)
     with pytest.raises(ValueError, match="square matrix"):
         plots.matrices({"flat": np.ones((2, 3))})
 

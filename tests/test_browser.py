@@ -1,4 +1,4 @@
-"""The built pages in a real browser, with the network cut: mathematics, filter, search, keyboard, contrast, small screens."""
+"""The built pages in a browser without a network: mathematics, filter, search, keyboard, contrast, small screens."""
 
 import os
 
@@ -12,7 +12,8 @@ from latentlab.publish import runner  # noqa: E402
 
 REQUIRED = os.environ.get("LATENTLAB_BROWSER") == "required"  # .ci/run says so where it could install one
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not REQUIRED, reason="NO BROWSER: THE PAGES ARE NOT TESTED. Install Debian's chromium (CI does)."
+    CHROMIUM is None and not REQUIRED,
+    reason="NO BROWSER: THE PAGES ARE NOT TESTED. Install Debian's chromium (CI does).",
 )
 SHOWN = "e => e.offsetParent !== null"
 
@@ -67,12 +68,15 @@ def test_verdicts_are_filtered_and_lead_to_their_cells(site, browser):
     rows = "[...document.querySelectorAll('.verdicts tbody tr')]"
     total = browser.js(f"{rows}.length")
     choose = (
-        "(k, v) => { const s = document.querySelector(`[data-key=${k}]`); s.value = v; s.dispatchEvent(new Event('change')); }"
+        "(k, v) => { const s = document.querySelector(`[data-key=${k}]`); "
+        "s.value = v; s.dispatchEvent(new Event('change')); }"
     )
     assert browser.js(f"{rows}.every({SHOWN})") and total > 50
     browser.js(f"({choose})('document', 'VICReg report')")
     browser.js(f"({choose})('verdict', 'refuted')")
-    left = browser.js(f"{rows}.filter({SHOWN}).map(r => [r.dataset.document, r.dataset.verdict, r.querySelector('a').href])")
+    left = browser.js(
+        f"{rows}.filter({SHOWN}).map(r => [r.dataset.document, r.dataset.verdict, r.querySelector('a').href])"
+    )
     assert 0 < len(left) < total and {tuple(row[:2]) for row in left} == {("VICReg report", "refuted")}
     assert browser.js("document.querySelector('#filter [role=status]').textContent") == f"{len(left)} of {total}"
     name, _, anchor = left[0][2].rpartition("/")[2].partition("#")
@@ -99,7 +103,9 @@ def test_search_finds_sections_of_all_pages_and_escape_ends_it(site, browser):
 def test_code_folds_and_the_first_key_leads_to_the_text(site, browser):
     browser.open(site / "10_vae.html")
     count = "document.querySelectorAll('details.code[open]').length"
-    assert 0 < browser.js(count) < browser.js("document.querySelectorAll('details.code').length"), "long cells are folded"
+    assert 0 < browser.js(count) < browser.js("document.querySelectorAll('details.code').length"), (
+        "long cells are folded"
+    )
     browser.js("document.getElementById('fold').click()")
     assert browser.js(count) == 0
     for kind in ("keyDown", "keyUp"):

@@ -1,7 +1,7 @@
 """The contract of the recipes: settings on disk, changes by name, presets, and what the noise hides."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ class Settings:
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_preset_survives_the_disk(name):
     for settings in contract.recipe(name).PRESETS.values():
-        values = json.loads(json.dumps(contract.as_dict(settings)))
+        values = json.loads(json.dumps(asdict(settings)))
         assert contract.from_dict(type(settings), values) == settings
 
 
@@ -37,7 +37,7 @@ def test_every_recipe_that_trains_offers_the_whole_contract(name):
 
 
 def test_an_older_file_has_the_default_of_a_newer_field():
-    values = contract.as_dict(Settings(widths=(7,), added=0.5))
+    values = asdict(Settings(widths=(7,), added=0.5))
     del values["added"], values["budget"]["clip"]
     assert contract.from_dict(Settings, json.loads(json.dumps(values))) == Settings(widths=(7,))
     with pytest.raises(ValueError, match="Settings has no field removed; it has data"):
@@ -47,9 +47,32 @@ def test_an_older_file_has_the_default_of_a_newer_field():
 def test_settings_change_by_name():
     changed = contract.changed(Settings(), {"budget.clip": 1.0, "widths": (3,)})
     assert changed.budget.clip == 1.0 and changed.widths == (3,) and changed.data == "digits"
-    for name in ("budget.speed", "speed", "data.x"):
+    for name in ("budget.speed", "speed", "data.x", "budget"):
         with pytest.raises(ValueError, match="There is no setting .*budget.batch"):
             contract.changed(Settings(), {name: 1})
+
+
+def test_settings_inside_settings_inside_settings_change_by_name():
+    settings = contract.changed(contract.preset("transfer", "quick"), {"pretraining.budget.epochs": 1, "labels": 20})
+    assert settings.pretraining.budget.epochs == 1 and settings.labels == 20 and settings.pretraining.dim == 15
+
+
+def test_a_folder_with_settings_or_a_checkpoint_holds_a_run(tmp_path):
+    for name in ("settings.json", "checkpoint.pt"):
+        (tmp_path / name[:3]).mkdir()
+        (tmp_path / name[:3] / name).write_text("{}")
+        with pytest.raises(FileExistsError, match="already holds a run"):
+            contract.begin(tmp_path / name[:3], "autoencoder", Settings(), 0)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "transfer", "simclr", "shapes-autoencoder"])
+def test_fresh_weights_are_the_seeds_and_leave_the_global_generator_alone(name):
+    module, before = contract.recipe(name), torch.get_rng_state()
+    shape = (1, 28, 28) if name in ("autoencoder", "transfer") else (3, 64, 64)
+    weights = [module.build(module.PRESETS["quick"], shape, seed).state_dict() for seed in (1, 1, 2)]
+    assert torch.equal(torch.get_rng_state(), before)
+    same = [all(torch.equal(a, b) for a, b in zip(weights[0].values(), w.values(), strict=True)) for w in weights]
+    assert same == [True, True, False]
 
 
 def test_a_damaged_or_unknown_run_is_a_sentence(tmp_path):

@@ -24,7 +24,8 @@ def test_nt_xent_asks_every_view_for_its_partner_among_the_others():
     z1, z2 = pairs()
     z = torch.cat([z1, z2])
     terms = [
-        -(z[i] @ z[(i + 7) % 14] / 0.2 - sum((z[i] @ z[k] / 0.2).exp() for k in range(14) if k != i).log()) for i in range(14)
+        -(z[i] @ z[(i + 7) % 14] / 0.2 - sum((z[i] @ z[k] / 0.2).exp() for k in range(14) if k != i).log())
+        for i in range(14)
     ]
     assert torch.isclose(nt_xent(z1, z2, 0.2), torch.stack(terms).mean(), atol=1e-12)
     assert torch.isclose(nt_xent(z1, z2, 0.2), nt_xent(z2, z1, 0.2), atol=1e-12)  # the views may change places

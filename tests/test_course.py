@@ -90,43 +90,61 @@ def test_an_unknown_recipe_is_named():
 # ---- Colab ----
 
 
-def test_missing_lists_what_is_absent_and_never_torch():
-    wanted = ["torch>=99", "TorchVision", "numpy<1", "no-such-thing>=2", "pytest"]
-    assert install.missing([*wanted, "other-thing; extra == 'test'", "old; python_version < '3'"]) == ["no-such-thing>=2"]
-    assert install.missing(["torch", "pytest"]) == []
+@pytest.fixture
+def pip(monkeypatch, tmp_path):
+    """pip's calls and what it would have been held to; `need` says what latentlab needs."""
+    seen = types.SimpleNamespace(calls=[], fails=False)
+
+    def run(command, check):
+        constraints = Path(command[command.index("--constraint") + 1])
+        seen.calls.append((command, check, constraints.read_text(encoding="utf-8"), constraints))
+        if seen.fails:
+            raise subprocess.CalledProcessError(1, command)
+
+    def need(*lines):
+        (tmp_path / "pyproject.toml").write_text(f"[project]\ndependencies = {list(lines)}")
+
+    seen.need = need
+    monkeypatch.setattr(install.subprocess, "run", run)
+    monkeypatch.setattr(install, "repository", lambda: tmp_path)
+    return seen
 
 
-def test_an_absent_torchvision_is_never_installed_behind_your_back(monkeypatch):
+def test_requirements_without_a_checkout_are_those_of_the_installed_package_without_extras(monkeypatch, tmp_path):
+    lines = ["numpy<1", "no-such-thing>=2", "other-thing; extra == 'test'", "old; python_version < '3'"]
+    monkeypatch.setattr(install, "repository", lambda: tmp_path)
+    monkeypatch.setattr(install.metadata, "requires", lambda name: lines if name == "latentlab" else None)
+    assert [str(r) for r in install.requirements()] == lines[:2]
+
+
+def test_an_absent_torchvision_is_never_installed_behind_your_back(pip, monkeypatch):
     known = install._version
     monkeypatch.setattr(install, "_version", lambda name: None if name == "torchvision" else known(name))
-    assert install.missing(["torch", "torchvision>=0.19", "no-such-thing"]) == ["no-such-thing"]
+    pip.need("torchvision", "no-such-thing")
     with pytest.raises(RuntimeError, match=r"Install torchvision first \(https://pytorch.org\)"):
-        install.install_missing(["torchvision", "no-such-thing"], pytest.fail)
+        install.install_missing()
+    assert pip.calls == []
 
 
-def test_install_pins_torch_and_passes_only_the_missing():
-    seen = []
-
-    def runner(command, check):
-        constraints = Path(command[command.index("--constraint") + 1])
-        seen.append((command, check, constraints.read_text(encoding="utf-8"), constraints))
-
-    assert install.install_missing(["torch", "torchvision>=9", "no-such-thing"], runner) == ["no-such-thing"]
-    ((command, check, pins, file),) = seen
+def test_install_pins_torch_and_passes_only_the_missing(pip):
+    pip.need("torch>=99", "TorchVision>=9", "numpy<1", "pytest", "no-such-thing>=2", "old; python_version < '3'")
+    assert install.install_missing() == ["no-such-thing>=2"]
+    ((command, check, pins, file),) = pip.calls
     assert command[:4] == [sys.executable, "-m", "pip", "install"] and check
-    assert [word for word in command[4:] if not word.startswith("-") and word != str(file)] == ["no-such-thing"]
+    assert [word for word in command[4:] if not word.startswith("-") and word != str(file)] == ["no-such-thing>=2"]
     assert "--upgrade" not in command and len(pins.splitlines()) == 3
-    assert f"torch=={metadata.version('torch')}\n" in pins and f"torchvision=={metadata.version('torchvision')}\n" in pins
+    for name in ("torch", "torchvision", "numpy"):
+        assert f"{name}=={metadata.version(name)}\n" in pins
     assert not file.exists()
 
 
-def test_install_does_nothing_if_nothing_is_missing_and_explains_a_failure():
-    def fail(command, check):
-        raise subprocess.CalledProcessError(1, command)
-
-    assert install.install_missing(["pytest", "torch"], fail) == []
+def test_install_does_nothing_if_nothing_is_missing_and_explains_a_failure(pip):
+    pip.need("pytest", "torch")
+    assert install.install_missing() == [] and pip.calls == []
+    pip.need("no-such-thing")
+    pip.fails = True
     with pytest.raises(RuntimeError, match="could not install no-such-thing beside torch"):
-        install.install_missing(["no-such-thing"], fail)
+        install.install_missing()
 
 
 def test_setup_installs_in_colab_only(environment):
@@ -149,11 +167,24 @@ class Data:
         return 7
 
 
-def test_reference_comes_back_with_its_provenance(tmp_path):
-    values = {"probe": np.float64(70.5), "curve": torch.tensor([1.0, 0.5]), "n": np.int64(3), "name": "ü", "by": {"a": [1, 2.5]}}
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where the references lie."""
+    monkeypatch.setattr(reference, "repository", lambda: tmp_path)
+    return tmp_path / "data" / "reference"
+
+
+def test_reference_comes_back_with_its_provenance(folder):
+    values = {
+        "probe": np.float64(70.5),
+        "curve": torch.tensor([1.0, 0.5]),
+        "n": np.int64(3),
+        "name": "ü",
+        "by": {"a": [1, 2.5]},
+    }
     given = {"settings": Settings("cifar10"), "data": Data(), "seed": 4, "seconds": 90.04}
-    path = course.save_reference("run-1", values, **given, folder=tmp_path)
-    back = course.load_reference("run-1", tmp_path)
+    path = course.save_reference("run-1", values, **given)
+    back = course.load_reference("run-1")
     assert back.values == {"probe": 70.5, "curve": [1.0, 0.5], "n": 3, "name": "ü", "by": {"a": [1, 2.5]}}
     assert back["probe"] == 70.5 and back.settings == {"data": "cifar10", "width": 4}
     p = back.provenance
@@ -162,67 +193,64 @@ def test_reference_comes_back_with_its_provenance(tmp_path):
     assert p["hardware"]["cores"] >= 1 and p["hardware"]["cpu"] and re.fullmatch(r"\d{4}-\d\d-\d\d", p["date"])
     assert p["commit"] == "unknown" or re.fullmatch("[0-9a-f]{40}", p["commit"])
     assert "shapes10 train (abababab)" in back.summary() and "1.5 min" in back.summary()
-    assert os.listdir(tmp_path) == [path.name]
+    assert os.listdir(folder) == [path.name]
     with pytest.raises(KeyError, match="no value 'loss'; it has probe"):
         back["loss"]
 
 
-def test_several_data_sets_and_none(tmp_path):
-    course.save_reference("two", {"a": 1}, data=[Data(), Data()], folder=tmp_path)
-    assert len(course.load_reference("two", tmp_path).provenance["data"]) == 2
-    course.save_reference("none", {"a": 1}, folder=tmp_path)
-    assert course.load_reference("none", tmp_path).provenance["data"] == []
+def test_a_reference_names_the_commit_and_whether_it_was_changed(folder, monkeypatch):
+    state = {"rev-parse": "0123456789", "status": " M a.py"}
+    monkeypatch.setattr(reference, "_git", lambda command, *_: state[command])
+    course.save_reference("run", {"a": 1})
+    assert "commit 01234567 with changes" in course.load_reference("run").summary()
+    state |= {"rev-parse": "", "status": ""}
+    course.save_reference("run", {"a": 1})
+    assert "commit unknown ·" in course.load_reference("run").summary()
 
 
-def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path):
-    course.save_reference("run", {"a": 1}, folder=tmp_path)
+def test_several_data_sets_and_none(folder):
+    course.save_reference("two", {"a": 1}, data=[Data(), Data()])
+    assert len(course.load_reference("two").provenance["data"]) == 2
+    course.save_reference("none", {"a": 1})
+    assert course.load_reference("none").provenance["data"] == []
+
+
+def test_a_failed_save_leaves_the_old_file_and_nothing_else(folder):
+    course.save_reference("run", {"a": 1})
     with pytest.raises(ValueError, match="NaN or infinity"):
-        course.save_reference("run", {"a": float("nan")}, folder=tmp_path)
+        course.save_reference("run", {"a": float("nan")})
     with pytest.raises(TypeError, match="cannot hold a object"):
-        course.save_reference("run", {"a": object()}, folder=tmp_path)
+        course.save_reference("run", {"a": object()})
     with pytest.raises(ValueError, match="cannot name a reference"):
-        course.save_reference("../run", {"a": 2}, folder=tmp_path)
-    assert os.listdir(tmp_path) == ["run.json"] and course.load_reference("run", tmp_path)["a"] == 1
+        course.save_reference("../run", {"a": 2})
+    assert os.listdir(folder) == ["run.json"] and course.load_reference("run")["a"] == 1
 
 
-def test_an_interrupted_write_leaves_nothing_half_written(tmp_path, monkeypatch):
-    course.save_reference("run", {"a": 1}, folder=tmp_path)
+def test_an_interrupted_write_leaves_nothing_half_written(folder, monkeypatch):
+    course.save_reference("run", {"a": 1})
 
     def stop(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(reference.os, "replace", stop)
     with pytest.raises(KeyboardInterrupt):
-        course.save_reference("run", {"a": 2}, folder=tmp_path)
-    assert os.listdir(tmp_path) == ["run.json"] and course.load_reference("run", tmp_path)["a"] == 1
+        course.save_reference("run", {"a": 2})
+    assert os.listdir(folder) == ["run.json"] and course.load_reference("run")["a"] == 1
 
 
-def test_missing_and_damaged_references_say_what_to_do(tmp_path):
+def test_missing_and_damaged_references_say_what_to_do(folder):
     with pytest.raises(FileNotFoundError, match="No reference result 'run' yet .*make full"):
-        course.load_reference("run", tmp_path)
+        course.load_reference("run")
+    folder.mkdir(parents=True)
     for text in ("{", "[]", json.dumps({"name": "run"})):
-        (tmp_path / "run.json").write_text(text)
+        (folder / "run.json").write_text(text)
         with pytest.raises(ValueError, match="is damaged.*make full"):
-            course.load_reference("run", tmp_path)
+            course.load_reference("run")
 
 
-def test_only_the_full_profile_records(tmp_path, monkeypatch):
-    monkeypatch.setattr(reference, "repository", lambda: tmp_path)
+def test_only_the_full_profile_records(folder):
     course.Course("quick", torch.device("cpu"), 5).record("run", {"a": 1})
-    assert os.listdir(tmp_path) == []
+    assert not folder.exists()
     course.Course("full", torch.device("cpu"), 5).record("run", {"a": 1}, seconds=3)
     assert course.load_reference("run").provenance["seed"] == 5
-    assert (tmp_path / "data" / "reference" / "run.json").exists()
-
-
-def test_comparison_has_three_columns(tmp_path, capsys):
-    course.save_reference("run", {"probe": 70.512, "more": 1}, seed=0, folder=tmp_path)
-    report, live = {"probe": "72.42 %", "knn": 60.0}, {"probe": "≈ 92.1 %"}
-    course.comparison(report, course.load_reference("run", tmp_path), live, unit="%")
-    out = capsys.readouterr().out.splitlines()
-    assert out[0].startswith("Reference run: 20") and "seed 0" in out[0]
-    assert [re.split(r"\s{2,}", line.strip()) for line in out[1:2] + out[3:]] == [
-        ["report", "reference run", "this run"],
-        ["probe", "72.42 %", "70.5 %", "≈ 92.1 %"],
-        ["knn", "60.0 %", "–", "–"],
-    ]
+    assert (folder / "run.json").exists()

@@ -161,15 +161,26 @@ class Outline(HTMLParser):
 @pytest.mark.parametrize("result", ["confirmed", "refuted", "depends", "undecidable"])
 def test_html_says_in_words_what_the_text_says(result):
     conditions = {"it <falls>": True, "low": False}
-    card = render.Card("claim", "T-1", "a < b & c", conditions, {"probe": "≈ 86.2 %"}, "n", result, "why", True, result)
+    card = render.Card("claim", "T-1", "a < b & c", conditions, {"probe": "≈ 86.2 %"}, "n", result, "why", result)
     page = render.card_html(card)
     heard = " ".join(" ".join(Outline(page).words).split())
-    assert heard == f"T-1 a < b & c holds it <falls> fails low probe: ≈ 86.2 % n Verdict: {result} – why (as in the ledger)"
+    assert (
+        heard
+        == f"T-1 a < b & c holds it <falls> fails low probe: ≈ 86.2 % n Verdict: {result} – why (as in the ledger)"
+    )
     # No text colour and no background of our own: readable in dark and light alike.
     assert set(re.findall(r"(?<![\w-])(?:color|background):([^;\"]+)", page)) == {"inherit", "transparent"}
     # Apart from colour nothing differs that the words do not say.
-    plain = render.card_html(render.Card(*list(vars(card).values())[:6], "other", "why", True, "other"))
+    plain = render.card_html(render.Card(*list(vars(card).values())[:6], "other", "why", "other"))
     assert re.sub("#[0-9a-f]{6}", "", page) == re.sub("#[0-9a-f]{6}", "", plain).replace("other", result)
+
+
+def test_a_table_of_verdicts_says_the_note_and_where_the_ledger_differs():
+    noted = render.Card("claim", "T-1", "One.", {"a": True}, {}, "Noted.", "confirmed", "why", "confirmed")
+    other = render.Card("claim", "T-2", "Two.", {}, {}, "", "refuted", "fails", "confirmed")
+    page = " ".join(Outline(render.cards_html("Both", [noted, other])).words)
+    assert "One. Noted. what was tested holds  a confirmed T-2" in page
+    assert page.endswith("Two. fails refuted  (the ledger says confirmed)")
 
 
 def test_table_columns_do_not_move_with_the_last_one():

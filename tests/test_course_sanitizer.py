@@ -1,4 +1,4 @@
-"""The nbval sanitizer overlooks measured numbers and nothing else, on strings, on real cards, and in a strict nbval run."""
+"""The nbval sanitizer overlooks measured numbers alone, in strings, on real cards, and in a strict nbval run."""
 
 import re
 import subprocess
@@ -97,9 +97,11 @@ def test_sanitizer_keeps_every_verdict_beside_a_measured_number(monkeypatch):
 
 
 def test_a_notebook_shows_and_nbval_compares(tmp_path):
-    """A kernel run leaves text, HTML and the verdict, echoes nothing; strict nbval passes with other measured numbers only."""
+    """A kernel run leaves text, HTML and the verdict; strict nbval passes if only measured numbers differ."""
     cells = [
-        new_code_cell("from latentlab.course import answer, claim, setup\nimport random\ncourse = setup()\nx = random.random()"),
+        new_code_cell(
+            "from latentlab.course import answer, claim, setup\nimport random\ncourse = setup()\nx = random.random()"
+        ),
         new_code_cell('claim("V-Q2.1", parts={"it is small": x < 2}, see={"x": f"≈ {x:.{random.randint(1, 9)}f}"})'),
         new_code_cell('answer("V-Q1", 1 + int(x))'),
         new_code_cell("float(x < 2)"),
@@ -117,8 +119,18 @@ def test_a_notebook_shows_and_nbval_compares(tmp_path):
     shown[1][0].data["text/html"] = html.replace("confirmed", "refuted")
     assert shown[1][0].data["text/html"] != html
     nbformat.write(notebook, tmp_path / "bad.ipynb")
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(SANITIZER)]
-    done = subprocess.run([*command, "-p", "no:cacheprovider", "-q", str(tmp_path)], capture_output=True, text=True, timeout=120)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "--nbval-current-env",
+        "--nbval-sanitize-with",
+        str(SANITIZER),
+    ]
+    done = subprocess.run(
+        [*command, "-p", "no:cacheprovider", "-q", str(tmp_path)], capture_output=True, text=True, timeout=120
+    )
     assert "1 failed, 7 passed" in done.stdout, done.stdout
     assert "bad.ipynb" in done.stdout and "mismatch 'text/html'" in done.stdout
 

@@ -1,12 +1,15 @@
 """Exercises and predictions: right in any form, wrong with the hint it deserves, and the notebook runs on."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from latentlab import course
 from latentlab.course import exercises as room
-from latentlab.course.exercises.kinds import Exercise, fault, questions
+from latentlab.course.exercises.kinds import Exercise, fault, normal, questions
 from latentlab.course.exercises.respond import respond
 
 
@@ -15,7 +18,7 @@ def cosine(a, b):
 
 
 COSINE = Exercise(
-    "T.a", "00_t", 1, "cosine", cosine, lambda g: (torch.randn(4, generator=g), torch.randn(4, generator=g)),
+    "T.a", cosine, lambda g: normal(g, 4, 4),
     {"the lengths are missing: divide by both norms": lambda a, b: a @ b}, gradient=True,
 )  # fmt: skip
 
@@ -43,6 +46,14 @@ def wrong(function):
 def test_a_wrong_answer_is_told_what_kind_of_mistake_it_looks_like(function, words):
     said = wrong(function)
     assert words in said and bool(said) == bool(words)
+
+
+def test_a_transposed_answer_is_told_so_and_dicts_are_compared_by_their_keys():
+    pair = Exercise("T.c", lambda x: {"a": x, "b": x.sum()}, lambda g: normal(g, (3, 3), dtype=torch.float64), {})
+    (inputs,) = asked = questions(pair, seed=0, count=1)[:1]
+    assert inputs[0].dtype == torch.float64
+    assert "columns are swapped" in fault(pair, asked, pair.responses(lambda x: {"b": x.sum(), "a": x.T}, asked))
+    assert fault(pair, asked, pair.responses(lambda x: {"b": x.sum(), "a": x}, asked)) == ""
 
 
 def test_the_inputs_are_copied():
@@ -74,7 +85,11 @@ def test_check_hands_back_what_to_go_on_with(monkeypatch, capsys):
 
 
 def test_every_exercise_solves_itself_and_refuses_its_known_mistakes():
-    assert len(room.exercises()) >= 1
+    files = {path.stem for path in Path(room.__file__).parent.glob("*.py")} - {"__init__", "kinds", "respond"}
+    assert set(room.NOTEBOOKS) == files, "a file's exercises count once its notebook is named"
+    defined = [e.id for file in files for e in importlib.import_module(f"{room.__name__}.{file}").EXERCISES]
+    assert sorted(defined) == sorted(room.exercises()), "no two exercises share an id"
+    assert {e.notebook for e in room.exercises().values()} == set(room.NOTEBOOKS.values())
     for exercise in room.exercises().values():
         asked = questions(exercise, seed=3)
         right = [respond(exercise.solution, inputs, exercise.gradient) for inputs in asked]
@@ -87,7 +102,7 @@ def test_every_exercise_solves_itself_and_refuses_its_known_mistakes():
 
 def test_no_seed_lets_a_guess_or_a_known_mistake_pass():
     rare = Exercise(
-        "T.b", "00_t", 1, "rare", lambda n: float(n > 9), lambda g: (int(torch.randint(11, (), generator=g)),),
+        "T.b", lambda n: float(n > 9), lambda g: (int(torch.randint(11, (), generator=g)),),
         {"always no": lambda n: 0.0, "one too early": lambda n: float(n > 8)},
     )  # fmt: skip
     for seed in range(20):
@@ -105,6 +120,9 @@ def test_predictions_come_back_beside_the_outcome(capsys):
     course.predict("t", "Which is larger?", ("a", "b"), yours=None)
     course.outcome("t", "b")
     assert "you made no guess" in capsys.readouterr().out
+    course.predict("t", "How many?", yours=1234)
+    course.outcome("t", "1234")
+    assert "you said: 1234 – as you said" in capsys.readouterr().out
     with pytest.raises(ValueError, match="none of the options"):
         course.predict("t", "Which?", ("a", "b"), yours="c")
     with pytest.raises(KeyError, match="nobody"):
@@ -112,4 +130,6 @@ def test_predictions_come_back_beside_the_outcome(capsys):
 
 
 def test_numbers_of_any_kind_are_arrays():
-    assert [a.dtype for a in respond(lambda: (1, np.float32(2), True, torch.ones(1, dtype=torch.int64)), ())] == [np.float64] * 4
+    assert [a.dtype for a in respond(lambda: (1, np.float32(2), True, torch.ones(1, dtype=torch.int64)), ())] == [
+        np.float64
+    ] * 4

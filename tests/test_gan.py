@@ -24,7 +24,9 @@ A, B = 3 * torch.randn(2, 50, generator=torch.Generator().manual_seed(0)).double
 def test_costs_are_their_formulas_and_finite_for_sure_discriminators():
     d, e = A.sigmoid(), B.sigmoid()
     assert torch.allclose(discriminator_cost(A, B), -d.log().mean() - (1 - e).log().mean())
-    assert torch.allclose(saturating_cost(B), (1 - e).log().mean()) and torch.allclose(non_saturating_cost(B), -e.log().mean())
+    assert torch.allclose(saturating_cost(B), (1 - e).log().mean()) and torch.allclose(
+        non_saturating_cost(B), -e.log().mean()
+    )
     assert torch.allclose(jensen_shannon(A, B), 0.5 * ((2 * d).log().mean() + (2 * (1 - e)).log().mean()))
     sure = torch.tensor([1e4, -1e4])
     for cost in (saturating_cost, non_saturating_cost, lambda a: discriminator_cost(a, a)):

@@ -1,4 +1,4 @@
-"""The grader: right is right, wrong is told what it is, damaged files are read as far as possible, a kill changes nothing."""
+"""The grader: right is right, wrong is told why, damaged files are read as far as possible, a kill changes nothing."""
 
 import contextlib
 import csv
@@ -19,8 +19,8 @@ import torch
 from grading_room import KL, NOTEBOOKS, grade, hand_in, notebook, written_exercises
 from latentlab.__main__ import main
 from latentlab.course.exercises import check, exercises
-from latentlab.grading import judge, report, run, sandbox, submission
-from latentlab.grading.parcel import pack, unpack
+from latentlab.grading import judge, run, sandbox, submission
+from latentlab.grading.inside import pack, unpack
 from latentlab.publish import student
 
 
@@ -32,7 +32,9 @@ def test_the_solution_gets_all_points_and_the_student_version_none(tmp_path):
         made["cells"] = [cell for cell in made["cells"] if not cell["metadata"].get("nbgrader", {}).get("solution")]
         path.write_text(json.dumps(made))
     found = grade(tmp_path / "in", tmp_path / "out")
-    assert found["deleted"].keys() == found["solution"].keys() and {row[0] for row in found["deleted"].values()} == {0.0}
+    assert found["deleted"].keys() == found["solution"].keys() and {row[0] for row in found["deleted"].values()} == {
+        0.0
+    }
     assert found["solution"].keys() == written_exercises().keys()
     for id, (points, of, reason) in found["solution"].items():
         assert points == of == exercises()[id].points and reason == "Right.", (id, reason)
@@ -88,15 +90,33 @@ def test_a_wrong_answer_gets_no_point_and_the_hint_it_deserves():
 
 
 def damaged(folder):
-    """One student for each way in which a submission may be damaged or odd; {student: (points, words of reason or remark)}."""
+    """One student for each damaged or odd kind of submission: {student: (points, words of reason or remark)}."""
     marked, gap = ("10-a", KL), ("10.a", "def gaussian_kl(m, v):\n    raise NotImplementedError('your code here')")
     helper = "import numpy as np, scipy.special as special\nHALF = 0.5\n"
     helper += "def part(m, v):\n    return HALF * (m**2 + v.exp() - np.cos(0) * 2 * special.expit(0) - v)"
     kl = ("10.a", "%matplotlib inline\ndef gaussian_kl(m, v):\n    return part(m, v).sum(-1)")
     spec = {"kernelspec": {"name": "ir", "language": "R"}}
-    hand_in(folder / "kernel.ipynb", ("", helper), ("", "raise SystemExit"), kl, ("10.a-check", "check('10.a')"), metadata=spec)
-    old = {"cell_type": "code", "input": KL.splitlines(keepends=True), "language": "python", "metadata": {}, "outputs": []}
-    sheets = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"cells": [old], "metadata": {}}]}
+    hand_in(
+        folder / "kernel.ipynb",
+        ("", helper),
+        ("", "raise SystemExit"),
+        kl,
+        ("10.a-check", "check('10.a')"),
+        metadata=spec,
+    )
+    old = {
+        "cell_type": "code",
+        "input": KL.splitlines(keepends=True),
+        "language": "python",
+        "metadata": {},
+        "outputs": [],
+    }
+    sheets = {
+        "nbformat": 3,
+        "nbformat_minor": 0,
+        "metadata": {"name": ""},
+        "worksheets": [{"cells": [old], "metadata": {}}],
+    }
     (folder / "old").mkdir()
     (folder / "old" / "10_vae.ipynb").write_text(json.dumps(sheets))
     hand_in(folder / "outputs.ipynb", ("", KL))
@@ -112,8 +132,9 @@ def damaged(folder):
     hand_in(folder / "copies" / ".ipynb_checkpoints" / "10_vae-checkpoint.ipynb", ("10.a", "gaussian_kl = None"))
     whole = json.dumps(notebook([gap]))
     for name, text in {
-        "cut": whole[:200], "script": KL, "list": "[1, 2]", "nothing": "", "deep": "[" * 200000, "cells": '{"cells": 3}',
-        "binary": "\0\x01", "half": whole.replace("here", "here \\ud800"), "foreign": json.dumps(notebook([("", "x = 1")])),
+        "cut": whole[:200], "script": KL, "list": "[1, 2]", "nothing": "", "deep": "[" * 200000,
+        "cells": '{"cells": 3}', "binary": "\0\x01", "half": whole.replace("here", "here \\ud800"),
+        "foreign": json.dumps(notebook([("", "x = 1")])),
         "=HYPERLINK(1)<b>": whole.replace("raise", "'<script>alert(1)</script>'; raise"),
     }.items():  # fmt: skip
         (folder / f"{name}.ipynb").write_text(text)
@@ -125,8 +146,8 @@ def damaged(folder):
         "kernel": (1, "kernel is called 'ir'"), "old": (1, "notebook format is 3"), "outputs": (1, "Right."),
         "copies": (1, "Right."), "cut": (0, "a damaged one"), "script": (0, "no JSON"), "list": (0, "only JSON"),
         "nothing": (0, "no JSON"), "deep": (0, "too deep"), "cells": (0, "only JSON"), "binary": (0, "no JSON"),
-        "half": nothing, "'=HYPERLINK(1)<b>": nothing, "foreign": (0, "No exercise"), "folder": (0, "There is no notebook"),
-        "link": (0, "links are not followed"), "pipe": (0, "It is no file"),
+        "half": nothing, "'=HYPERLINK(1)<b>": nothing, "foreign": (0, "No exercise"),
+        "folder": (0, "There is no notebook"), "link": (0, "links are not followed"), "pipe": (0, "It is no file"),
     }  # fmt: skip
 
 
@@ -173,7 +194,9 @@ def test_damaged_submissions_are_graded_as_far_as_possible_and_a_kill_changes_no
     for name in names:
         path = folder / (name if name == "copies" else f"{name}.ipynb")
         (shutil.copytree if path.is_dir() else shutil.copy)(path, few.mkdir(exist_ok=True) or few / path.name)
-    process = multiprocessing.get_context("fork").Process(target=quietly, args=(["grade", str(few), "--out", str(other)],))
+    process = multiprocessing.get_context("fork").Process(
+        target=quietly, args=(["grade", str(few), "--out", str(other)],)
+    )
     process.start()
     while process.is_alive() and len(list((other / "feedback").glob("*.json"))) < 2:
         time.sleep(0.01)
@@ -221,7 +244,8 @@ def test_nbgraders_autograde_sees_what_is_wrong(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "value", [1, 2.5, "word", None, torch.ones(2, 0, 3), np.arange(3.0), np.array(["a", "bc"]), (torch.eye(2), [1, (2,)])]
+    "value",
+    [1, 2.5, "word", None, torch.ones(2, 0, 3), np.arange(3.0), np.array(["a", "bc"]), (torch.eye(2), [1, (2,)])],
 )
 def test_questions_and_responses_travel_as_json(value):
     back = unpack(json.loads(json.dumps(pack(value))))
@@ -232,9 +256,11 @@ def test_questions_and_responses_travel_as_json(value):
 @pytest.mark.parametrize(
     "forged",
     [
-        {}, {"responses": 3}, {"responses": [[]] * 5}, {"responses": [[True]] * 5}, {"responses": [[{"dtype": "O"}]] * 5},
-        {"responses": [[{"dtype": "<f8", "shape": [1 << 40], "data": ""}]] * 5}, {"responses": "x" * 5}, {"responses": {"0": 1}},
-        {"responses": [[{"dtype": "<U1", "shape": [2], "data": ["a", "b"]}]] * 5}, {"error": ["\x1b[2J", {}]}, {"error": ""},
+        {}, {"responses": 3}, {"responses": [[]] * 5}, {"responses": [[True]] * 5},
+        {"responses": [[{"dtype": "O"}]] * 5}, {"responses": [[{"dtype": "<f8", "shape": [1 << 40], "data": ""}]] * 5},
+        {"responses": "x" * 5}, {"responses": {"0": 1}},
+        {"responses": [[{"dtype": "<U1", "shape": [2], "data": ["a", "b"]}]] * 5},
+        {"error": ["\x1b[2J", {}]}, {"error": ""},
         {"responses": [[pack(np.full(5, np.nan))] * 3] * 5}, {"responses": [[pack(np.full(5, 1e308j))] * 3] * 5},
     ],
 )  # fmt: skip
@@ -249,12 +275,16 @@ def test_two_files_of_one_student_and_names_no_system_can_hold(tmp_path):
     found = submission.students(tmp_path, tmp_path / "grades")
     assert {name: len(files) for name, files in found.items()} == {"ann": 2, "bob": 1}
     names = [run.file_name(name) for name in ("ann", "../ann", ".ann", "änn", "å" * 300, "a" * 300)]
-    assert len(set(names)) == 6 and names[0] == "ann" and all(re.fullmatch(r"[\w-][\w.-]{0,99}", n, re.ASCII) for n in names)
+    assert (
+        len(set(names)) == 6
+        and names[0] == "ann"
+        and all(re.fullmatch(r"[\w-][\w.-]{0,99}", n, re.ASCII) for n in names)
+    )
 
 
 def test_a_table_that_a_spreadsheet_can_open():
     rows = [{"question": "10.a", "points": 0, "of": 0.5, "reason": 'a "b", c'}]
     records = [{"student": name, "rows": rows, "remarks": []} for name in ("=1+1", "ann")]
-    lines = list(csv.reader(io.StringIO(report.table(records))))
+    lines = list(csv.reader(io.StringIO(run.table(records))))
     assert lines[1:] == [["'=1+1", "10.a", "0", "0.5", 'a "b", c'], ["ann", "10.a", "0", "0.5", 'a "b", c']]
-    assert "0 of 2" in report.summary(records) and report.summary([]).endswith("0 with remarks about their files")
+    assert "0 of 2" in run.summary(records) and run.summary([]).endswith("0 with remarks about their files")

@@ -1,4 +1,4 @@
-"""Submissions that want points without work, or harm: none gains a point, none hangs, nothing outside is read or changed."""
+"""Submissions that want unearned points, or harm: none gains one, none hangs, nothing outside is read or changed."""
 
 import ctypes
 import json
@@ -17,8 +17,9 @@ from grading_room import NOTEBOOKS, grade, hand_in, written_exercises
 from latentlab.grading import sandbox
 
 PACKAGE = Path(latentlab.__file__).parent
-# What an attack may use: NAME and ID of the exercise, SRC where the course lies, VICTIM a right submission, MARK a file that
-# must not appear, PORT where a listener counts calls, STEAL a piece of code that turns a submission's text into its function.
+# What an attack may use: NAME and ID of the exercise, SRC where the course lies, VICTIM a right submission, MARK a
+# file that must not appear, PORT where a listener counts calls, STEAL a piece of code that turns a submission's text
+# into its function.
 STEAL = """
     import json
     cells = json.loads(text[: text.rindex("}") + 1])["cells"]
@@ -58,7 +59,9 @@ ATTACKS = {
     "takes the end of the process": "import os; os._exit(0)",
     "exits": "raise SystemExit(0)",
     "crashes": "import ctypes; ctypes.string_at(0)",
-    "crashes without ctypes": "import torch; torch.as_strided(torch.ones(1), (1 << 20, 1 << 20), (1 << 10, 1 << 10)).sum()",
+    "crashes without ctypes": """
+    import torch
+    torch.as_strided(torch.ones(1), (1 << 20, 1 << 20), (1 << 10, 1 << 10)).sum()""",
     "loops": "while True: pass",
     "loops when it is imported": None,
     "sleeps deaf to signals": "import signal, time; signal.pthread_sigmask(0, range(1, 64)); time.sleep(1000)",
@@ -67,12 +70,16 @@ ATTACKS = {
     import _posixsubprocess, os
     read, write = os.pipe()
     _posixsubprocess.fork_exec(
-        [b'/bin/sh', b'-c', b'touch MARK'], [b'/bin/sh'], True, (write,), None, None, -1, -1, -1, -1, -1, -1, read, write,
-        False, True, -1, None, None, None, -1, None, False)""",
-    "starts a program": "import subprocess; subprocess.Popen(['/bin/sh', '-c', 'sleep 1; touch MARK'], start_new_session=True)",
+        [b'/bin/sh', b'-c', b'touch MARK'], [b'/bin/sh'], True, (write,), None, None, -1, -1, -1, -1, -1, -1,
+        read, write, False, True, -1, None, None, None, -1, None, False)""",
+    "starts a program": """
+    import subprocess
+    subprocess.Popen(['/bin/sh', '-c', 'sleep 1; touch MARK'], start_new_session=True)""",
     "starts a shell": "import os; os.system('touch MARK')",
     "becomes a program": "import os; os.execv('/bin/sh', ['sh', '-c', 'touch MARK'])",
-    "starts threads": "import threading, time\n    for _ in range(99): threading.Thread(target=time.sleep, args=(99,)).start()",
+    "starts threads": """
+    import threading, time
+    for _ in range(99): threading.Thread(target=time.sleep, args=(99,)).start()""",
     "fills memory": "data = []\n    while True: data.append(bytearray(1 << 26))",
     "asks for all memory": "import torch; return torch.ones(1 << 40)",
     "fills the disk": "for n in range(99): open(f'/tmp/grading-junk-{n}', 'wb').write(bytes(1 << 24))",
@@ -109,8 +116,12 @@ ATTACKS = {
     "patches json": f"import json; json.dumps = lambda *a, **k: '''{FORGED}'''; return 0.0",
     "patches the sandbox": "import sys; m = sys.modules['__main__']; m.respond = m.pack = lambda *a: []; return 0.0",
     "patches what ends the process": "import os; os._exit = os.write = lambda *a: 0; return 0.0",
-    "patches torch and numpy": "import numpy, torch; torch.equal = numpy.allclose = lambda *a, **k: True; return torch.zeros(3)",
-    "is equal to everything": "return type('Liar', (float,), {'__eq__': lambda s, o: True, '__ne__': lambda s, o: False})(3)",
+    "patches torch and numpy": """
+    import numpy, torch
+    torch.equal = numpy.allclose = lambda *a, **k: True
+    return torch.zeros(3)""",
+    "is equal to everything": """
+    return type('Liar', (float,), {'__eq__': lambda s, o: True, '__ne__': lambda s, o: False})(3)""",
     "is a tensor equal to everything": """
     import torch
     class Liar(torch.Tensor):
@@ -156,7 +167,11 @@ def attackers(folder, about):
         cells = []
         for (title, body), exercise in zip(attacks[start:], wanted, strict=False):
             head = f"def NAME(*x):\n    {body}" if body else "while True: pass\nNAME = lambda *x: 0"
-            text = re.sub("|".join(about), lambda m: about[m[0]], head).replace("NAME", exercise.name).replace("ID", exercise.id)
+            text = (
+                re.sub("|".join(about), lambda m: about[m[0]], head)
+                .replace("NAME", exercise.name)
+                .replace("ID", exercise.id)
+            )
             compile(text, title, "exec")
             cells.append((exercise.id, text))
             made[f"mallory{start}", exercise.id] = title
@@ -237,9 +252,14 @@ def test_no_attack_gains_a_point_and_none_hangs_or_harms(tmp_path, listener, mon
     gained = {(s, id): row for s, rows in found.items() if s != "alice" for id, row in rows.items() if row[0]}
     assert not gained, {made.get(key, key): row for key, row in gained.items()}
     for (student, id), title in made.items():
-        assert not found[student][id][2].startswith(("Right", "There is no cell", "Nothing is")), (title, found[student][id])
+        assert not found[student][id][2].startswith(("Right", "There is no cell", "Nothing is")), (
+            title,
+            found[student][id],
+        )
     assert found.keys() >= set(lying)
-    assert all(found["alice"][id][0] == found["alice"][id][1] for id in ("10.a", "10.b", "10.c", "11.a", "09.b")), found["alice"]
+    assert all(found["alice"][id][0] == found["alice"][id][1] for id in ("10.a", "10.b", "10.c", "11.a", "09.b")), (
+        found["alice"]
+    )
     time.sleep(1.2)  # what was started in the background would have left its mark
     assert not calls and not mark.exists() and not list(Path("/tmp").glob("grading-junk-*"))
     assert before == {path: path.read_bytes() for path in folder.rglob("*.ipynb")}

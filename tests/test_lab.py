@@ -19,7 +19,9 @@ from browser import CHROMIUM, Browser  # noqa: E402, I001
 from latentlab.data import repository  # noqa: E402
 
 HAVE = CHROMIUM is not None and shutil.which("jupyter-lab", path=os.path.dirname(sys.executable)) is not None
-pytestmark = pytest.mark.skipif(not HAVE, reason="NO BROWSER OR NO JUPYTERLAB: A STUDENT'S FIRST MINUTES ARE NOT TESTED.")
+pytestmark = pytest.mark.skipif(
+    not HAVE, reason="NO BROWSER OR NO JUPYTERLAB: A STUDENT'S FIRST MINUTES ARE NOT TESTED."
+)
 CELLS = "jupyterapp.shell.currentWidget.content.widgets"
 
 
@@ -30,7 +32,9 @@ def lab(tmp_path):
     student = nbformat.read(notebooks / "student" / "06_contrastive_theory.ipynb", as_version=4)
     last = next(i for i, c in enumerate(student.cells) if c.metadata.get("nbgrader", {}).get("grade_id") == "C-2-check")
     student.cells = student.cells[: last + 1]
-    student.cells = [c for c in student.cells if c.cell_type == "code" and re.search(r"^import|C-2|contrastive", c.source)]
+    student.cells = [
+        c for c in student.cells if c.cell_type == "code" and re.search(r"^import|C-2|contrastive", c.source)
+    ]
     nbformat.write(student, tmp_path / "work.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -67,7 +71,9 @@ def until(condition, problem, seconds=90):
 def test_a_student_runs_all_solves_one_exercise_and_sees_the_check_turn_right(lab):
     with Browser() as browser:
         browser.call("Page.navigate", url=lab)
-        ready = "window.jupyterapp?.shell?.currentWidget?.context?.isReady && jupyterapp.shell.currentWidget.sessionContext"
+        ready = (
+            "window.jupyterapp?.shell?.currentWidget?.context?.isReady && jupyterapp.shell.currentWidget.sessionContext"
+        )
         until(lambda: browser.js(f"({ready})?.session?.kernel?.status === 'idle'"), "the notebook does not open")
 
         def shown():

@@ -20,19 +20,24 @@ CLAIMS = {
     "A-1.1.": 10, "A-1.2.": 6, "A-1.3.": 11, "A-1.4.": 6, "A-2.1.": 4,
     "A-2.2.1.": 5, "A-2.2.2.": 7, "A-2.2.3.": 11, "A-2.2.4.": 5,
     "C-0.": 4, "C-2.": 1, "C-4b.": 1, "C-4d.": 1, "C-4e.": 2, "C-5.": 2, "C-6.": 3, "C-7.": 3, "C-8.": 4,
-    "G-1.0": "a b", "G-2.0": "a b c", "G-2.1.": 6, "G-2.2.": 3, "G-3.1.": 1, "G-3.2.": 8, "G-3.3.": 1, "G-3.4.": "0",
-    "G-3.4a.": 2, "G-3.4b.": 6, "G-4.1.": 1, "G-4.2.": 1, "G-4.3.": 1, "G-4.4.": 1, "G-4.5.": 1, "G-4.6.": 6, "G-5.": 11,
+    "G-1.0": "a b", "G-2.0": "a b c", "G-2.1.": 6, "G-2.2.": 3,
+    "G-3.1.": 1, "G-3.2.": 8, "G-3.3.": 1, "G-3.4.": "0", "G-3.4a.": 2, "G-3.4b.": 6,
+    "G-4.1.": 1, "G-4.2.": 1, "G-4.3.": 1, "G-4.4.": 1, "G-4.5.": 1, "G-4.6.": 6, "G-5.": 11,
 }  # fmt: skip
 # Questions that no claim stands for; the homework C has no answers, so that every part worth points is here.
 ANSWERS = {
-    "V-": "Q1 Q5.11 AD1 CL", "C-": "1 2 3", "C-4": "a b c d(i) d(ii) d(iii-A) d(iii-B) e(i) e(ii)", "C-5": "(i) (ii) (iii)",
-    "C-6": "a b", "C-7": "a(i) a(ii) a(iii) a(iv) a(v) a(vi) b c d", "C-8": "a b(A) b(B) b(C) c d",
+    "V-": "Q1 Q5.11 AD1 CL", "C-": "1 2 3", "C-4": "a b c d(i) d(ii) d(iii-A) d(iii-B) e(i) e(ii)",
+    "C-5": "(i) (ii) (iii)", "C-6": "a b", "C-7": "a(i) a(ii) a(iii) a(iv) a(v) a(vi) b c d",
+    "C-8": "a b(A) b(B) b(C) c d",
     "G-1.": 4,
 }  # fmt: skip
 OF_NOTEBOOK = {
-    "01_vicreg": r"V-Q[123]\b", "02_vicreg_ablations": r"V-Q[4567]\b", "03_retrieval_anomalies_clusters": r"V-(Q8|AD|CL)",
-    "04_autoencoder": r"A-1\.", "05_calculus_checks": r"A-2\.", "06_contrastive_theory": r"C-[0-6]", "07_shapes": r"C-[78]",
-    "08_autoregressive": r"G-1\.", "09_flows": r"G-2\.", "10_vae": r"G-3\.", "11_gan": r"G-4\.", "12_simclr_review": r"G-5\.",
+    "01_vicreg": r"V-Q[123]\b", "02_vicreg_ablations": r"V-Q[4567]\b",
+    "03_retrieval_anomalies_clusters": r"V-(Q8|AD|CL)",
+    "04_autoencoder": r"A-1\.", "05_calculus_checks": r"A-2\.",
+    "06_contrastive_theory": r"C-[0-6]", "07_shapes": r"C-[78]",
+    "08_autoregressive": r"G-1\.", "09_flows": r"G-2\.", "10_vae": r"G-3\.", "11_gan": r"G-4\.",
+    "12_simclr_review": r"G-5\.",
 }  # fmt: skip
 
 
@@ -67,7 +72,7 @@ def test_no_two_claims_say_the_same():
 
 
 def test_committed_notebooks_earn_the_ledger():
-    """Lists, one line each: entries without a cell, duplicates, cells that cannot fail or were not run, verdicts that differ."""
+    """Lists entries without a cell, duplicates, cells that cannot fail or were not run, and verdicts that differ."""
     assert "\n".join(checks.problems(NOTEBOOKS)) == ""
 
 
@@ -95,7 +100,9 @@ ASK = 'answer("T-Q", round(loss))'
 
 def fact(id, result, kind="claim"):
     key = "verdict" if kind == "claim" else "answer"
-    return new_output("display_data", {"text/plain": id}, metadata={"latentlab": {"kind": kind, "id": id, key: result}})
+    return new_output(
+        "display_data", {"text/plain": id}, metadata={"latentlab": [{"kind": kind, "id": id, key: result}]}
+    )
 
 
 def cell(source, *outputs, run=True):

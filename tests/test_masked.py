@@ -7,12 +7,14 @@ import torch
 
 from latentlab.data import load
 from latentlab.evaluation import before, by_pencil, receptive_field
-from latentlab.losses import bernoulli_log_likelihood, bits_per_dimension, logit
+from latentlab.losses import bernoulli_log_likelihood, bits_per_dimension
 from latentlab.models.masked import KINDS, MaskedConv2d, PixelCNN, complete, mask
 from latentlab.recipes.generative import pixelcnn
 from latentlab.training import Budget
 
-TINY = pixelcnn.Settings(side=7, width=6, layers=2, budget=Budget(epochs=2, batch=32, learning_rate=0.01, precision="float32"))
+TINY = pixelcnn.Settings(
+    side=7, width=6, layers=2, budget=Budget(epochs=2, batch=32, learning_rate=0.01, precision="float32")
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -20,6 +22,16 @@ def test_a_masked_convolution_sees_what_its_mask_says(kind):
     torch.manual_seed(0)
     seen = receptive_field(MaskedConv2d(kind, 1, 3, 5), 5, (2, 2))
     assert torch.equal(seen, mask(kind, 5).bool())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_what_is_cut_off_a_masked_kernel_changes_nothing(kind, size):
+    torch.manual_seed(0)
+    layer, x = MaskedConv2d(kind, 2, 3, size), torch.randn(2, 2, 6, 4)
+    whole = torch.nn.functional.conv2d(x, layer.weight * layer.mask, layer.bias, padding=size // 2)
+    assert torch.allclose(layer(x), whole, atol=1e-6)
+    assert layer.rows * layer.columns <= size * size and (size == 1 or layer.rows < size)
 
 
 def test_the_masks_of_the_homework():
@@ -66,8 +78,9 @@ def test_likelihoods_are_finite_and_in_the_right_unit():
     assert bernoulli_log_likelihood(torch.zeros(1, 1, 1, 2), x).item() == pytest.approx(2 * math.log(0.5))
     assert bits_per_dimension(2 * math.log(2), 2) == pytest.approx(1)
     assert bernoulli_log_likelihood(torch.full((1, 1, 1, 2), -1e4), x).isfinite()
-    assert logit(torch.tensor([0.0, 1.0])).isfinite().all() and logit(torch.tensor([0.25])).item() == pytest.approx(-math.log(3))
-    for wrong in (lambda: logit(torch.tensor([1.1])), lambda: bernoulli_log_likelihood(x, 2 * x)):
+    certain = torch.tensor([-100.0, 100.0]).view(1, 1, 1, 2)  # probabilities of 0 and 1, to the last digit
+    assert bernoulli_log_likelihood(certain, 1 - (certain > 0).float()).item() == pytest.approx(-200)
+    for wrong in (lambda: bernoulli_log_likelihood(x, 2 * x), lambda: bernoulli_log_likelihood(x, x - 1)):
         with pytest.raises(ValueError, match="lie in"):
             wrong()
     with pytest.raises(ValueError, match="at least one dimension"):

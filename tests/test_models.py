@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from latentlab.models import ConvNet, JointEmbedding, Projector, ResNet18
+from latentlab.models.convnet import stem
 from latentlab.models.convolution import Conv3x3
 
 
@@ -19,12 +20,23 @@ def test_convnet_takes_any_size_and_concatenates_its_stages(side):
     assert ConvNet(widths=(8, 16, 24, 32), keep=2).dim == 56
 
 
+def test_a_seed_draws_the_stages_in_their_order_so_that_recorded_numbers_stay():
+    torch.manual_seed(5)
+    expected = stem(3, 8)[0].weight, Conv3x3(8, 16).weight
+    torch.manual_seed(5)
+    net = ConvNet(widths=(8, 16))
+    assert all(torch.equal(stage[0].weight, weight) for stage, weight in zip(net.stages, expected, strict=True))
+
+
 def test_convnet_pools_stage_means_without_changing_them():
     """The mean taken after 2×2 pooling equals the mean of the stage itself when the side is even."""
     net = ConvNet(widths=(8, 16, 24)).eval()
     x = images(side=32)
     stage = net.stages[1](net.stages[0]((x - 0.5) * 4.0))
     assert torch.allclose(net(x)[:, 8:24], stage.mean((2, 3)), atol=1e-5)
+    x = images(side=28)  # the last stage, 7×7, is not pooled
+    last = net.stages[2](torch.nn.functional.avg_pool2d(net.stages[1](net.stages[0]((x - 0.5) * 4.0)), 2))
+    assert torch.allclose(net(x)[:, 24:], last.mean((2, 3)), atol=1e-5)
 
 
 def test_convnet_refuses_images_too_small_to_pool():
@@ -34,7 +46,7 @@ def test_convnet_refuses_images_too_small_to_pool():
 
 @pytest.mark.parametrize("side", [1, 2, 5, 6, 9])
 def test_training_convolution_equals_torchs_with_all_gradients(side):
-    """In float64 the two differ by rounding only, on maps below and above the size where the matrix products take over."""
+    """In float64 the two differ by rounding only, below and above the map size where matrix products take over."""
     generator = torch.Generator().manual_seed(side)
     ours = Conv3x3(4, 6).double()
     x = torch.randn(3, 4, side, side, dtype=torch.float64, generator=generator)
@@ -66,7 +78,8 @@ def test_resnet_keeps_the_full_resolution_before_its_first_block():
     net.net.layer1.register_forward_hook(lambda module, args, out: seen.update(shape=out.shape))
     assert net(images()).shape == (2, 128)
     assert seen["shape"][-2:] == (32, 32)
-    assert sum(p.numel() for p in net.parameters()) == 11_234_496  # 11.17 M of the body and stem, 512·128 + 128 of the last layer
+    # 11.17 M of the body and stem, 512·128 + 128 of the last layer
+    assert sum(p.numel() for p in net.parameters()) == 11_234_496
 
 
 def test_grey_images_need_only_one_channel():
@@ -77,6 +90,7 @@ def test_grey_images_need_only_one_channel():
 def test_projector_ends_linear_and_normalises_between_layers():
     head = Projector(10, (16, 8))
     assert [type(layer).__name__ for layer in head] == ["Linear", "BatchNorm1d", "ReLU", "Linear"]
+    assert Projector(10, (16, 8, 4))(torch.randn(5, 10)).shape == (5, 4)
     head.train()
     y = torch.randn(64, 10, generator=torch.Generator().manual_seed(1))
     assert torch.allclose(head(100 * y), head(y), atol=1e-3)  # the first batch norm makes z blind to the scale of y

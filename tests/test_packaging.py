@@ -1,4 +1,4 @@
-"""pyproject.toml, requirements.lock and environment.yml agree; what the code imports is declared; the commands exist."""
+"""pyproject.toml, requirements.lock and environment.yml agree; imports are declared; the commands exist."""
 
 import ast
 import importlib.util
@@ -23,16 +23,28 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT["optional-dependencies"].items()}
-LOCK_LINES = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
+LOCK_LINES = [
+    line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")
+]
 LOCK = [Requirement(line) for line in LOCK_LINES]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 # Names that are imported under another name than they are installed under.
-INSTALLED_AS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "IPython": "ipython", "faiss": "faiss-cpu"}
+INSTALLED_AS = {
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "IPython": "ipython",
+    "faiss": "faiss-cpu",
+}
 INSTALLED_AS |= {"websocket": "websocket-client"}
 PLACES = [
     {"sys_platform": system, "platform_system": long, "os_name": "posix", "platform_machine": machine}
     | {"python_version": python, "python_full_version": f"{python}.8", "implementation_name": "cpython"}
-    for system, long, machine in [("linux", "Linux", "x86_64"), ("linux", "Linux", "aarch64"), ("darwin", "Darwin", "arm64")]
+    for system, long, machine in [
+        ("linux", "Linux", "x86_64"),
+        ("linux", "Linux", "aarch64"),
+        ("darwin", "Darwin", "arm64"),
+    ]
     for python in ("3.11", "3.12", "3.13")
 ]
 
@@ -59,7 +71,9 @@ def setup_script():
 # ---- the three files ---------------------------------------------
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda p: f"{p['sys_platform']}-{p['platform_machine']}-{p['python_version']}")
+@pytest.mark.parametrize(
+    "place", PLACES, ids=lambda p: f"{p['sys_platform']}-{p['platform_machine']}-{p['python_version']}"
+)
 def test_the_lock_holds_every_dependency_within_its_bounds(place):
     for requirement in [*CORE, *EXTRAS["lab"], *EXTRAS["test"]]:
         version = pinned(canonicalize_name(requirement.name), place)
@@ -96,7 +110,9 @@ def test_environment_yml_takes_its_versions_from_the_lock():
 def test_torch_that_is_there_stays():
     """Loose lower bounds: no dependency refuses a newer version, and old hosted torch versions are enough."""
     for requirement in CORE:
-        assert [clause.operator for clause in requirement.specifier] in ([">="], []), f"{requirement} is not just a lower bound"
+        assert [clause.operator for clause in requirement.specifier] in ([">="], []), (
+            f"{requirement} is not just a lower bound"
+        )
     bounds = {requirement.name: requirement.specifier for requirement in CORE}
     assert all(bounds["torch"].contains(v) for v in ("2.4.0", "2.6.0+cu124", "2.13.0+cpu", "2.15.0", "3.0"))
     assert all(bounds["torchvision"].contains(v) for v in ("0.19.0", "0.21.0+cu124", "0.29.2", "1.0"))
@@ -116,7 +132,7 @@ def test_python_versions_agree():
 
 
 def imported(folder, everywhere):
-    """Third-party packages imported by the files in `folder`: anywhere, or only where importing the file imports them."""
+    """Third-party packages that the files in `folder` import: anywhere, or only when the file is imported."""
     found = set()
     for path in folder.rglob("*.py"):
         tree = ast.parse(path.read_text())
@@ -203,7 +219,9 @@ def test_an_old_or_missing_python_is_said_in_two_sentences(tmp_path, old):
     answer = make("setup", f"PYTHON={python}", f"VENV={tmp_path / 'venv'}")
     assert answer.returncode != 0 and not (tmp_path / "venv").exists()
     first, second = answer.stdout.splitlines()
-    assert first.startswith("latentlab needs Python 3.11 or newer") and ("Python 3.9.18" if old else "not found") in first
+    assert (
+        first.startswith("latentlab needs Python 3.11 or newer") and ("Python 3.9.18" if old else "not found") in first
+    )
     assert "PYTHON=" in second
 
 
@@ -212,7 +230,7 @@ def test_an_old_or_missing_python_is_said_in_two_sentences(tmp_path, old):
 
 @pytest.fixture
 def workshop(tmp_path):
-    """(make an environment, places): `.ci/setup_env.py` with a root of its own, and pip replaced by a list of what was asked."""
+    """(make an environment, places): `.ci/setup_env.py` with its own root, and a list of requests instead of pip."""
     script, root, asked = setup_script(), tmp_path / "clone", []
     root.mkdir()
     (root / "requirements.lock").write_text("nvidia-x==1 ; sys_platform == 'linux'\ntorch==2.15.0\n")
@@ -298,6 +316,8 @@ def test_a_command_that_fails_leaves_its_log_and_says_where(capsys):
 
 def test_the_package_stays_small():
     files = [path for path in (ROOT / "src").rglob("*") if path.suffix in (".py", ".toml", ".css", ".js", ".j2")]
-    lines = {path: [line for line in path.read_text().splitlines() if line.strip()] for path in files}
-    assert sum(map(len, lines.values())) <= 11_000, "lines with something on them, everything in src"
+    lines = {path: path.read_text().splitlines() for path in files}
+    assert sum(map(len, lines.values())) <= 11_000, "lines of everything in src, blank ones and templates included"
     assert max((len(rows), path.name) for path, rows in lines.items())[0] <= 350, "no file much longer than that"
+    python = [row for path, rows in lines.items() if path.suffix == ".py" for row in rows]
+    assert max(map(len, python)) <= 120

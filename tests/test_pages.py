@@ -1,4 +1,4 @@
-"""The pages people open: nothing is fetched, links lead somewhere, formulas are mathematics, the front door remembers."""
+"""The pages: nothing is fetched, links lead somewhere, formulas are mathematics, the front door remembers."""
 
 import importlib.util
 import re
@@ -45,7 +45,11 @@ class Reader(HTMLParser):
 
 def from_elsewhere(reader):
     """Addresses that a browser would fetch from somewhere else than the page's own folder."""
-    return [address for address in reader.fetched if urlsplit(address).scheme not in ("", "data") or address.startswith("//")]
+    return [
+        address
+        for address in reader.fetched
+        if urlsplit(address).scheme not in ("", "data") or address.startswith("//")
+    ]
 
 
 def dead(folder):
@@ -73,9 +77,8 @@ def write(path, *cells):
 def shown(*ids):
     """A cell's code that shows what a cell of claims shows."""
     facts = [{"kind": "claim", "id": id, "verdict": "confirmed"} for id in ids]
-    return (
-        f"from IPython.display import display\ndisplay({{'text/plain': 'seen'}}, metadata={{'latentlab': {facts!r}}}, raw=True)"
-    )
+    arguments = f"{{'text/plain': 'seen'}}, metadata={{'latentlab': {facts!r}}}, raw=True"
+    return f"from IPython.display import display\ndisplay({arguments})"
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +124,12 @@ def test_every_formula_of_the_course_is_mathematics(site):
 )
 def test_the_reader_sees_whatever_a_browser_would_fetch(kind, tmp_path):
     assert from_elsewhere(Reader(kind))
-    assert not from_elsewhere(Reader('<a href="https://a.org">a</a><img src="a.png"><img src="data:image/png;base64,xx">'))
-    (tmp_path / "a.html").write_text('<a href="b.html">b</a><a href="#no">c</a><a href="#yes" id="yes">d</a><img src="e.png">')
+    assert not from_elsewhere(
+        Reader('<a href="https://a.org">a</a><img src="a.png"><img src="data:image/png;base64,xx">')
+    )
+    (tmp_path / "a.html").write_text(
+        '<a href="b.html">b</a><a href="#no">c</a><a href="#yes" id="yes">d</a><img src="e.png">'
+    )
     assert [line.split()[1] for line in dead(tmp_path)] == ["b.html", "#no", "e.png"]
 
 
@@ -160,7 +167,9 @@ def test_headings_claims_and_questions_have_anchors_and_long_code_is_folded():
     )
     facts = [{"kind": "claim", "id": "V-Q2.1", "verdict": "depends"}]
     output = nbformat.v4.new_output("display_data", {"text/html": "<p>one</p>"}, metadata={"latentlab": facts})
-    table = nbformat.v4.new_output("display_data", {"text/html": '<b id="V-Q2.1">two</b>'}, metadata={"latentlab": facts})
+    table = nbformat.v4.new_output(
+        "display_data", {"text/html": '<b id="V-Q2.1">two</b>'}, metadata={"latentlab": facts}
+    )
     notebook.cells.append(nbformat.v4.new_code_cell("x = 1\n" * 20, outputs=[output]))
     html = page.as_page(notebook, "n")
     assert [(level, id) for level, id, _ in page.HEADING.findall(html)] == [
@@ -176,9 +185,11 @@ def test_headings_claims_and_questions_have_anchors_and_long_code_is_folded():
 @pytest.mark.parametrize(
     ("text", "facts"),
     [
-        ("# T\n\nWhy?\n\n**Time:** 3 minutes to run. **You need:** notebook 4. And", ("Why?", "3 minutes to run", "notebook 4")),
-        ("# T\n\nA story.\n\n**Question:** What is $x$?\n**Time:** half a minute.", ("What is <span", "half a minute", "")),
-        ("# T\n\nOne\ntwo.\n\n*Thirty minutes. You need:* dots, logs. Then", ("One\ntwo.", "Thirty minutes", "dots, logs")),
+        ("# T\n\nWhy?\n\n**Time:** 3 minutes to run. **You need:** notebook 4. And",
+         ("Why?", "3 minutes to run", "notebook 4")),
+        ("# T\n\nWhat is $x$?\n\n**Time:** half a minute.", ("What is <span", "half a minute", "")),
+        ("# T\n\nOne\ntwo.\n\n*Thirty minutes. You need:* dots, logs. Then",
+         ("One\ntwo.", "Thirty minutes", "dots, logs")),
         ("# T", ("", "", "")),
     ],
 )  # fmt: skip
@@ -192,7 +203,9 @@ def test_the_first_cell_says_what_the_card_shows(text, facts):
 def test_the_front_door_says_in_red_what_failed_and_a_single_run_keeps_the_others(tmp_path):
     notebooks, out = tmp_path / "notebooks", tmp_path / "deep" / "build"
     write(
-        notebooks / "01_a.ipynb", "# First\n\nWhat is it?\n\n## Part\n\n[seen from the notebook](../data/a.txt)", shown("V-Q2.1")
+        notebooks / "01_a.ipynb",
+        "# First\n\nWhat is it?\n\n## Part\n\n[seen from the notebook](../data/a.txt)",
+        shown("V-Q2.1"),
     )
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "a.txt").touch()
@@ -201,7 +214,9 @@ def test_the_front_door_says_in_red_what_failed_and_a_single_run_keeps_the_other
     page_of = {name: (out / f"{name}.html").read_text() for name in ("01_a", "03_c", "index")}
     assert '<a href="03_c.html#stopped">Third</a><pre>' in page_of["index"] and "division by zero" in page_of["index"]
     assert page_of["index"].count('class="failed"') == 1 and 'href="01_a.html#V-Q2.1"' in page_of["index"]
-    before, stopped, after = (page_of["03_c"].index(words) for words in (">before", 'id="stopped"', "ZeroDivisionError</span>"))
+    before, stopped, after = (
+        page_of["03_c"].index(words) for words in (">before", 'id="stopped"', "ZeroDivisionError</span>")
+    )
     assert before < stopped < after and 'href="#stopped"' in page_of["03_c"] and 'id="stopped"' not in page_of["01_a"]
     assert 'href="03_c.html">→ Third' in page_of["01_a"] and list(dead(out)) == []
 
@@ -231,7 +246,9 @@ def test_the_front_door_says_in_red_what_failed_and_a_single_run_keeps_the_other
 def test_a_card_shows_a_small_picture_with_its_words(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# T")])
     assert page.figure(notebook) is None
-    output = nbformat.v4.new_output("display_data", {"image/png": TINY}, metadata={"image/png": {"alt": 'a "dot" & more'}})
+    output = nbformat.v4.new_output(
+        "display_data", {"image/png": TINY}, metadata={"image/png": {"alt": 'a "dot" & more'}}
+    )
     notebook.cells.append(nbformat.v4.new_code_cell("", outputs=[output]))
     nbformat.write(notebook, tmp_path / "a.ipynb")
     runner.run_notebooks([tmp_path / "a.ipynb"], tmp_path / "out", stored=True)

@@ -1,6 +1,7 @@
 """Figures: what they draw, what their words say, and whether they can be read."""
 
 import base64
+import io
 import itertools
 import re
 import subprocess
@@ -10,8 +11,10 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from matplotlib import pyplot
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from PIL import Image
 
 from latentlab import plots
 from latentlab.plots import style
@@ -48,7 +51,12 @@ def history(n=120, epochs=4, factor=0.1):
     fall = np.geomspace(1, factor, n)
     samples = 32 * np.arange(1, n + 1)
     last = (np.arange(1, epochs + 1) * n // epochs) - 1
-    test = {"samples": samples[last], "epoch": np.arange(1, epochs + 1), "falling": fall[last], "rising": 1 / fall[last]}
+    test = {
+        "samples": samples[last],
+        "epoch": np.arange(1, epochs + 1),
+        "falling": fall[last],
+        "rising": 1 / fall[last],
+    }
     return {"train": {"samples": samples, "falling": fall, "rising": 1 / fall}, "test": test}
 
 
@@ -62,12 +70,16 @@ def example_figures():
     quality = {"near": {"knn_map": 0.9, "trustworthiness": 0.8}, "far": {"knn_map": 0.4, "trustworthiness": 0.7}}
     images = torch.arange(2 * 3 * 3 * 8 * 8).reshape(2, 3, 3, 8, 8).to(torch.uint8)
     return {
-        "curves": plots.loss_curves(history(), title="VICReg"),
-        "bars": plots.accuracy_bars([("a", 90.0, 88, 92), ("a longer name", 40.0, 37, 43)], {"report": 72.42, "chance": 10}),
-        "lines": plots.lines({"a": ([1, 2], [3, 4]), "b": ([1, 2], [5, 6], [1, 1])}, x="time (minutes)", y="accuracy (%)"),
-        "maps": plots.map_pair({"near": xy, "far": 1000 * xy}, labels, ["x", "y", "z"], quality, title="Maps"),
+        "curves": plots.loss_curves(history(), ["falling", "rising"]),
+        "bars": plots.accuracy_bars(
+            [("a", 90.0, 88, 92), ("a longer name", 40.0, 37, 43)], {"report": 72.42, "chance": 10}
+        ),
+        "lines": plots.lines(
+            {"a": ([1, 2], [3, 4]), "b": ([1, 2], [5, 6])}, x="time (minutes)", y="accuracy (%)", title="Two"
+        ),
+        "maps": plots.map_pair({"near": xy, "far": 1000 * xy}, labels, ["x", "y", "z"], quality),
         "grid": plots.image_grid(images, ["first row", "second row"], ["1.", "2.", "3."], title="Pictures"),
-        "views": plots.view_grid(images[:, 0], torch.rand(2, 4, 3, 5, 5), ["automobile", "a very long class name"]),
+        "views": plots.view_grid(images[:, 0], torch.rand(2, 4, 3, 5, 5)),
     }
 
 
@@ -118,7 +130,7 @@ def test_axes_are_labelled_with_units_and_legends_lie_outside_the_data(name):
 
 def test_figures_ignore_and_keep_the_sessions_settings():
     with matplotlib.rc_context({"figure.facecolor": "red", "font.size": 30.0}):
-        fig = plots.accuracy_bars([("a", 50.0, 40, 60)])
+        fig = plots.accuracy_bars([("a", 50.0, 40, 60)], {})
         assert matplotlib.rcParams["figure.facecolor"] == "red"
     assert to_rgb(fig.get_facecolor()) == to_rgb(style.BACKGROUND)
     with matplotlib.rc_context():
@@ -128,7 +140,12 @@ def test_figures_ignore_and_keep_the_sessions_settings():
 
 @pytest.mark.parametrize(
     ("args", "text"),
-    [((86.23, "%"), "≈ 86.2 %"), ((0.5,), "≈ 0.5"), ((-1.25, "nats", 2), "≈ −1.25 nats"), ((0.000123, "", None), "≈ 0.000123")],
+    [
+        ((86.23, "%"), "≈ 86.2 %"),
+        ((0.5,), "≈ 0.5"),
+        ((-1.25, "nats", 2), "≈ −1.25 nats"),
+        ((0.000123, "", None), "≈ 0.000123"),
+    ],
 )
 def test_approx(args, text):
     assert plots.approx(*args) == text
@@ -142,9 +159,13 @@ def words(text):
 def test_loss_curves_say_what_falls_and_by_how_much():
     alt = FIGURES["curves"].alt
     assert "falling falls by a factor of ≈" in alt and "rising rises by a factor of ≈" in alt
-    assert "falling stays near" in plots.loss_curves(history(factor=0.95)).alt
+    assert "falling stays near" in plots.loss_curves(history(factor=0.95), ["falling"]).alt
+    scales = [plots.loss_curves(history(factor=f), ["falling"]).axes[0].get_yscale() for f in (0.1, 0.01)]
+    assert scales == ["linear", "log"]  # by whether values span more than a factor of 20
     # Another machine, another number of batches: other numbers, same words.
-    assert words(alt) == words(plots.loss_curves(history(n=200, epochs=5, factor=0.2), title="VICReg").alt) != alt
+    assert (
+        words(alt) == words(plots.loss_curves(history(n=200, epochs=5, factor=0.2), ["falling", "rising"]).alt) != alt
+    )
 
 
 def test_loss_curves_draw_test_values_where_they_were_measured():
@@ -161,10 +182,10 @@ def test_loss_curves_refuse_what_they_cannot_draw():
     with pytest.raises(ValueError, match="nonsense"):
         plots.loss_curves(run, ["nonsense"])
     with pytest.raises(ValueError, match="against"):
-        plots.loss_curves(run, against="time")
+        plots.loss_curves(run, ["falling"], against="time")
     run["train"]["falling"] = np.append(run["train"]["falling"][:-1], np.nan)
     with pytest.raises(ValueError, match="falling.*not finite"):
-        plots.loss_curves(run)
+        plots.loss_curves(run, ["falling"])
 
 
 @pytest.mark.parametrize("window", [1, 2, 5, 50])
@@ -179,18 +200,21 @@ def test_bars_show_intervals_and_claim_a_winner_only_when_it_is_clear():
     fig = FIGURES["bars"]
     assert [bar.get_width() for bar in fig.axes[0].patches[:2]] == [90, 40]
     assert "a ≈ 90.0 % and a longer name ≈ 40.0 %" in fig.alt and "Highest: a." in fig.alt and "report 72.42" in fig.alt
-    assert "Highest" not in plots.accuracy_bars([("a", 60.0, 57, 63), ("b", 58.0, 55, 61)]).alt
+    assert "Highest" not in plots.accuracy_bars([("a", 60.0, 59, 61), ("b", 57.0, 56, 58)], {}).alt  # apart, but near
+    whisker = plots.accuracy_bars([("a", 50.0, 40, 70)], {}).axes[0].collections[0].get_segments()[0]
+    assert whisker[:, 0].tolist() == [40, 70]
+    assert "Highest" not in plots.accuracy_bars([("a", 60.0, 57, 63), ("b", 58.0, 55, 61)], {}).alt
     with pytest.raises(ValueError, match="finite"):
-        plots.accuracy_bars([("a", float("nan"), 0, 1)])
+        plots.accuracy_bars([("a", float("nan"), 0, 1)], {})
     with pytest.raises(ValueError, match="at least one"):
-        plots.accuracy_bars([])
+        plots.accuracy_bars([], {})
 
 
 def test_lines_refuse_what_does_not_fit():
     with pytest.raises(ValueError, match="'a' has 2 places for 3 values"):
-        plots.lines({"a": ([1, 2], [1, 2, 3])}, x="x", y="y")
+        plots.lines({"a": ([1, 2], [1, 2, 3])}, x="x", y="y", title="")
     with pytest.raises(ValueError, match="11 lines"):
-        plots.lines({str(i): ([1], [1]) for i in range(11)}, x="x", y="y")
+        plots.lines({str(i): ([1], [1]) for i in range(11)}, x="x", y="y", title="")
 
 
 def test_maps_draw_every_point_once_and_compare_only_clear_differences():
@@ -199,14 +223,17 @@ def test_maps_draw_every_point_once_and_compare_only_clear_differences():
     drawn = np.concatenate([c.get_offsets() for c in fig.axes[0].collections if len(c.get_offsets())])
     assert np.allclose(np.sort(drawn, axis=0), np.sort(xy, axis=0))
     assert "60 images of 3 classes (x, y and z)" in fig.alt and "easiest to tell apart in near" in fig.alt
+    assert "near: class told by neighbours in the map ≈ 90.0 %; trustworthiness ≈ 0.80." in fig.alt
+    middle = [sum(limits) / 2 for limits in (fig.axes[0].get_xlim(), fig.axes[0].get_ylim())]
+    assert middle == pytest.approx((xy.max(0) + xy.min(0)) / 2)
     close = {"near": {"knn_map": 0.5}, "far": {"knn_map": 0.45}}
     assert "easiest" not in plots.map_pair({"near": xy, "far": xy}, labels, ["x", "y", "z"], close).alt
     with pytest.raises(ValueError, match="'near' has shape"):
-        plots.map_pair({"near": xy[:-1]}, labels, ["x", "y", "z"])
+        plots.map_pair({"near": xy[:-1]}, labels, ["x", "y", "z"], {})
     with pytest.raises(ValueError, match="11 classes"):
-        plots.map_pair({"near": xy}, labels, [str(i) for i in range(11)])
+        plots.map_pair({"near": xy}, labels, [str(i) for i in range(11)], {})
     with pytest.raises(ValueError, match="Labels reach"):
-        plots.map_pair({"near": xy}, labels, ["x", "y"])
+        plots.map_pair({"near": xy}, labels, ["x", "y"], {})
 
 
 def test_grids_put_each_picture_in_its_place():
@@ -216,6 +243,9 @@ def test_grids_put_each_picture_in_its_place():
     assert len(drawn) == 6
     for (column, row), picture in drawn.items():
         assert np.array_equal(picture, images[row, column, 0, :, :, None].expand(4, 6, 3).numpy())
+    assert FIGURES["grid"].get_suptitle() == "Pictures" and FIGURES["grid"].alt.startswith("Pictures. 2 rows")
+    kinds = [Image.open(io.BytesIO(style.png(FIGURES[name]))).mode for name in ("grid", "bars")]
+    assert kinds == ["RGB", "P"]  # colours of pictures are kept, others reduced to a palette
     assert "2 rows of 3 pictures, 4 × 6 pixels" in plots.image_grid(images).alt
     views = FIGURES["views"]
     assert len(views.axes[0].images) == 2 * (1 + 4) and "4 random views of 5 × 5 pixels" in views.alt
@@ -238,8 +268,11 @@ def test_grids_refuse_what_is_not_a_picture(images, message):
 
 
 def test_show_prints_the_words_and_wants_them(capsys):
-    plots.show(plots.accuracy_bars([("a", 50.0, 40, 60)], title="Test"))
+    plots.show(plots.accuracy_bars([("a", 50.0, 40, 60)], {}, label="test (%)"))
     assert capsys.readouterr().out == "Figure: Test, horizontal bars: a ≈ 50.0 %.\n"
+    own = pyplot.figure()
+    plots.show(plots.describe(own, "Nothing."))
+    assert own.number not in pyplot.get_fignums()  # else a notebook would show it twice
     with pytest.raises(ValueError, match="alternative text"):
         plots.show(Figure())
     with pytest.raises(ValueError, match="alternative text"):
@@ -252,7 +285,7 @@ def test_show_displays_one_png_with_its_words_in_the_metadata(monkeypatch, capsy
     sent = []
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", lambda: object())
     monkeypatch.setattr(IPython.display, "display", lambda data, **more: sent.append((data, more)))
-    fig = plots.accuracy_bars([("a", 50.0, 40, 60)])
+    fig = plots.accuracy_bars([("a", 50.0, 40, 60)], {})
     plots.show(fig)
     (data, more), *others = sent
     assert not others and more == {"metadata": {"image/png": {"alt": fig.alt}}, "raw": True}
@@ -262,15 +295,9 @@ def test_show_displays_one_png_with_its_words_in_the_metadata(monkeypatch, capsy
 
 def test_figures_are_not_registered_with_pyplot():
     """A figure that pyplot knows would be displayed a second time by a notebook, and would stay in memory."""
-    code = "import latentlab.plots as p, sys; p.accuracy_bars([('a', 5., 4, 6)]); print('matplotlib.pyplot' in sys.modules)"
+    code = (
+        "import latentlab.plots as p, sys; p.accuracy_bars([('a', 5., 4, 6)], {}); "
+        "print('matplotlib.pyplot' in sys.modules)"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"
-
-
-def test_a_bar_without_an_interval_stands_alone_and_wins_nothing():
-    nan = float("nan")
-    fig = plots.accuracy_bars([("one seed", 90.0, nan, nan), ("three seeds", 50.0, 49.0, 51.0)])
-    assert "one seed ≈ 90.0 %" in fig.alt and "Highest" not in fig.alt
-    assert len(fig.axes[0].containers) == 3  # two bars, one interval
-    with_interval = plots.accuracy_bars([("one", 90.0, 89.0, 91.0), ("other", 50.0, 49.0, 51.0)])
-    assert "Highest: one." in with_interval.alt

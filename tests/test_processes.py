@@ -1,7 +1,8 @@
 """Several processes train as one: the loss, gradients, statistics and weights of one process with the joint batch.
 
-One `torchrun` of two processes on this machine (gloo, a free port, a time limit) runs `work` below and writes what it found; the
-tests compare that with a single process. Run as a script, this file is what each of the two processes executes.
+One `torchrun` of two processes on this machine (gloo, a free port, a time limit) runs `work` below and writes what it
+found; the tests compare that with a single process. Run as a script, this file is what each of the two processes
+executes.
 """
 
 import os
@@ -29,7 +30,7 @@ SHORT = Budget(epochs=2, batch=32, precision="float32", checkpoint_every=1e9)
 
 
 def network(dtype: torch.dtype) -> JointEmbedding:
-    """Weights from seed 0; batch norms away from their fresh state, so that a lost scale, shift or running mean shows."""
+    """Weights from seed 0 and stirred batch norms, so that a lost scale, shift or running mean shows."""
     generator = torch.Generator().manual_seed(1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -42,14 +43,14 @@ def network(dtype: torch.dtype) -> JointEmbedding:
 
 
 def joint_views(dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two views of the joint batch. Brightness grows along it, so that the two halves have very different statistics."""
+    """Two views of the joint batch, brighter along it, so that its halves have very different statistics."""
     views = torch.rand(2, BATCH, 3, 20, 20, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     views *= torch.linspace(0.1, 1, BATCH, dtype=torch.float64).view(1, -1, 1, 1, 1)
     return tuple(views.to(dtype))  # (b, 3, 20, 20) each
 
 
 class FixedViews:
-    """VICReg without randomness in the views: `fit` on two processes must then walk the path of one with the joint batch."""
+    """VICReg with fixed views, so that `fit` on two processes must walk the path of one with the joint batch."""
 
     def __init__(self):
         self.module, self.samples, self.views = network(torch.float64), BATCH, joint_views(torch.float64)
@@ -63,7 +64,7 @@ class FixedViews:
 
 
 class Steps(FixedViews):
-    """An epoch longer than the 50 batches between two looks at the loss: checkpoints of rank 0 must not shift the messages."""
+    """An epoch over 50 batches, the gap between looks at the loss: rank 0's checkpoints must not shift the messages."""
 
     def __init__(self):
         super().__init__()
@@ -83,7 +84,7 @@ def pretrain(**options) -> vicreg.Run:
 
 
 def one_step(dtype: torch.dtype, mixed: bool = False) -> dict:
-    """What one process of the group sees of one step: terms, all gradients, all buffers, and the evaluation afterwards."""
+    """What one process of the group sees of one step: terms, gradients, buffers, and the evaluation afterwards."""
     net = processes.join_batch_norms(network(dtype).train())
     mine = [view.chunk(processes.size())[processes.rank()] for view in joint_views(dtype)]
     with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
@@ -142,8 +143,9 @@ def pair(tmp_path_factory) -> tuple[list[dict], Path]:
     return [torch.load(folder / f"rank{r}.pt") for r in (0, 1)], folder
 
 
-# float64 shows that the formulas are equal: what is left is rounding, far below the 1e-6 that is asked for. float32 is what
-# people train with: there even one process is 2.5e-5 away from its own float64 gradient, so 1e-6 would measure the order of sums.
+# float64 shows that the formulas are equal: what is left is rounding, far below the 1e-6 that is asked for. float32 is
+# what people train with: there even one process is 2.5e-5 away from its own float64 gradient, so 1e-6 would measure
+# the order of sums.
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 3e-5)])
 def test_two_processes_take_the_step_of_one_with_the_joint_batch(pair, dtype, tolerance):
     one = network(dtype).train()

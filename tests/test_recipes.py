@@ -35,7 +35,7 @@ def command(*words: object) -> int:
 
 def test_train_evaluate_and_refuse_to_overwrite(pictures, tmp_path, capsys):
     run = tmp_path / "run"
-    train = ["train", "vicreg", "--data", pictures, "--set", "views=none", "--epochs", 2, "--batch", 16]
+    train = ["train", "vicreg", "--data", pictures, "--set", "views=none", "--set", "budget.batch=16", "--epochs", 2]
     train += ["--device", "cpu", "--out", run]
     assert command(*train) == 0
     assert "6 steps" in capsys.readouterr().out
@@ -59,6 +59,34 @@ def test_a_run_without_a_checkpoint_starts_at_its_beginning(pictures, tmp_path, 
     assert "3 steps" in capsys.readouterr().out
 
 
+def test_resume_takes_up_a_checkpoint_where_there_is_one(pictures, tmp_path, monkeypatch, capsys):
+    seen = []
+
+    def run(settings, **given):
+        seen.append((given["resume"], given["seed"], given["train"].name, given["folder"]))
+        raise ValueError("enough")
+
+    monkeypatch.setattr(vicreg, "run", run)
+    runs.begin(tmp_path, "vicreg", replace(vicreg.PRESETS["quick"], data=str(pictures)), seed=3)
+    assert command("resume", tmp_path, "--device", "cpu") == 1
+    (tmp_path / "checkpoint.pt").touch()
+    assert command("resume", tmp_path, "--device", "cpu") == 1
+    assert "enough" in capsys.readouterr().err
+    assert [row[:2] for row in seen] == [(False, 3), (True, 3)] and {row[3] for row in seen} == {str(tmp_path)}
+
+
+def test_samples_of_a_generative_run_become_a_picture_and_other_runs_have_none(tmp_path, capsys):
+    train = ["train", "gan", "--epochs", 1, "--set", "hidden=8", "--set", "budget.batch=128", "--device", "cpu"]
+    assert command(*train, "--seed", 5, "--out", tmp_path / "gan") == 0
+    about = json.loads((tmp_path / "gan" / "settings.json").read_text())
+    assert about["seed"] == 5 and about["settings"]["hidden"] == 8 and about["settings"]["cost"] == "non-saturating"
+    assert command("sample", tmp_path / "gan", "--device", "cpu", "--out", tmp_path / "new" / "picture.png") == 0
+    assert "64 samples" in capsys.readouterr().out and Image.open(tmp_path / "new" / "picture.png").size[0] > 200
+    runs.begin(tmp_path / "other", "vicreg", vicreg.PRESETS["quick"], seed=0)
+    assert command("sample", tmp_path / "other", "--out", tmp_path / "none.png") == 1
+    assert "nothing to sample from" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -74,6 +102,11 @@ def test_mistakes_are_explained_in_one_line(words, said, capsys):
     assert command(*words) == 1
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
+
+
+def test_nothing_to_represent_is_said():
+    with pytest.raises(ValueError, match="data set is empty"):
+        represent(torch.nn.Flatten(), torch.zeros(0, 3, 8, 8, dtype=torch.uint8))
 
 
 def test_representations_do_not_depend_on_the_batch_and_leave_the_mode():

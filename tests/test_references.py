@@ -19,6 +19,8 @@ def test_there_are_references():
 def test_a_reference_comes_from_real_data_and_says_so(name):
     origin = load_reference(name).provenance
     assert len(origin["commit"]) == 40
-    assert origin["data"] and all(data["name"].startswith(REAL) and len(data["checksum"]) == 64 for data in origin["data"])
+    assert origin["data"] and all(
+        data["name"].startswith(REAL) and len(data["checksum"]) == 64 for data in origin["data"]
+    )
     assert origin["seconds"] is None or origin["seconds"] > 10
     assert origin["hardware"]["cores"] >= 1 and origin["torch"]

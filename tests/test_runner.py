@@ -1,4 +1,4 @@
-"""The runner: pages, table, failing cells, and outputs that are the same in every run. Kernels are real; notebooks are tiny."""
+"""The runner with real kernels and tiny notebooks: pages, table, failing cells, and the same outputs in every run."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from latentlab.publish import pages, runner
 
 def fact(**facts):
     """A cell's code that shows what a claim cell shows."""
-    shown = f"{{'text/plain': 'seen'}}, metadata={{'latentlab': {facts!r}}}, raw=True"
+    shown = f"{{'text/plain': 'seen'}}, metadata={{'latentlab': [{facts!r}]}}, raw=True"
     return f"from IPython.display import display\ndisplay({shown})"
 
 
@@ -36,7 +36,10 @@ def outputs(path):
 def test_a_run_writes_pages_table_and_index_and_goes_on_after_a_failing_cell(tmp_path, capsys):
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
-    write(notebooks / "01_good.ipynb", "import os, sys; print(sys.executable, os.getcwd(), os.environ['LATENTLAB_PROFILE'])")
+    write(
+        notebooks / "01_good.ipynb",
+        "import os, sys; print(sys.executable, os.getcwd(), os.environ['LATENTLAB_PROFILE'])",
+    )
     seen = fact(id="A", kind="claim", verdict="depends")
     bad = write(notebooks / "02_bad.ipynb", "print('before')", seen, "\nx = 1\n1 / 0", "print('after')")
     write(notebooks / "03_after.ipynb", fact(id="B", kind="answer", answer="7"))
@@ -69,7 +72,13 @@ def test_a_run_writes_pages_table_and_index_and_goes_on_after_a_failing_cell(tmp
     for name in ("01_good", "02_bad", "03_after"):
         assert f'href="{name}.html"' in index
     assert "division by zero" in index
-    assert sorted(os.listdir(tmp_path / "build")) == ["01_good.html", "02_bad.html", "03_after.html", "course.js", "index.html"]
+    assert sorted(os.listdir(tmp_path / "build")) == [
+        "01_good.html",
+        "02_bad.html",
+        "03_after.html",
+        "course.js",
+        "index.html",
+    ]
 
 
 def test_in_place_gives_the_same_bytes_twice_and_removes_what_is_volatile(tmp_path):
@@ -80,7 +89,11 @@ def test_in_place_gives_the_same_bytes_twice_and_removes_what_is_volatile(tmp_pa
         ids=False,
     )
     raw = json.loads(path.read_text())
-    raw["metadata"] = {"kernelspec": {"name": "mine", "display_name": "My Python"}, "widgets": {"state": 1}, "title": "kept"}
+    raw["metadata"] = {
+        "kernelspec": {"name": "mine", "display_name": "My Python"},
+        "widgets": {"state": 1},
+        "title": "kept",
+    }
     raw["cells"][1]["metadata"] = {"execution": {"iopub.execute_input": "2020"}, "tags": ["kept"]}
     path.write_text(json.dumps(raw))
 
@@ -95,7 +108,9 @@ def test_in_place_gives_the_same_bytes_twice_and_removes_what_is_volatile(tmp_pa
     assert notebook["metadata"]["title"] == "kept" and "widgets" not in notebook["metadata"]
     assert notebook["cells"][1]["metadata"] == {"tags": ["kept"]}
     assert [cell.get("execution_count") for cell in notebook["cells"]] == [None, 1, 2]
-    assert [output["name"] for output in notebook["cells"][1]["outputs"]] == ["stdout", "stderr"], "one piece per stream"
+    assert [output["name"] for output in notebook["cells"][1]["outputs"]] == ["stdout", "stderr"], (
+        "one piece per stream"
+    )
     assert "image/png" in notebook["cells"][2]["outputs"][0]["data"]
     nbformat.validate(notebook)
 
@@ -146,9 +161,10 @@ def test_nothing_to_run_is_said_in_a_sentence(tmp_path, monkeypatch, capsys, arg
     assert words in capsys.readouterr().err
 
 
-def test_an_unknown_profile_names_the_known_ones(tmp_path):
-    with pytest.raises(ValueError, match="quick, full"):
-        runner.run_notebooks([tmp_path], tmp_path, profile="fast")
+def test_an_unknown_profile_names_the_known_ones(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LATENTLAB_PROFILE", "fast")
+    assert runner.main([str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "'quick' (embedded data) or 'full'" in capsys.readouterr().err
 
 
 def test_disagreements_compare_with_the_ledger(monkeypatch):
@@ -158,7 +174,9 @@ def test_disagreements_compare_with_the_ledger(monkeypatch):
     result = pages.Result("n", Path("n.html"), 90.0, found)
     assert result.disagreements == ["A"]
     assert result.summary() == "2 confirmed, 1 answered, NOT AS IN THE LEDGER: A"
-    other = pages.Result("m", Path("m.html"), 30.0, [{"id": "A", "verdict": "refuted"}, {"id": "C", "answer": "8"}], "broke")
+    other = pages.Result(
+        "m", Path("m.html"), 30.0, [{"id": "A", "verdict": "refuted"}, {"id": "C", "answer": "8"}], "broke"
+    )
     assert pages.rows([result, other]) == [
         ["n", "1.5", "2", "0", "0", "0", "0", "1", "1", "0"],
         ["m", "0.5", "0", "1", "0", "0", "0", "1", "1", "1"],

@@ -19,6 +19,8 @@ def test_effective_rank_counts_directions_and_ignores_scale_and_rotation():
     y = torch.linalg.qr(y - y.mean(0))[0]  # eight orthogonal, centred columns: equal variances
     assert effective_rank(y) == pytest.approx(8, abs=1e-4)
     assert effective_rank(1000 * y) == pytest.approx(8, abs=1e-4)
+    unequal = np.exp(-0.8 * np.log(0.8) - 0.2 * np.log(0.2))  # variances of 4 : 1
+    assert effective_rank(y[:, :2] * torch.tensor([2.0, 1.0])) == pytest.approx(unequal, abs=1e-4)
     turn = torch.linalg.qr(torch.randn(8, 8, generator=generator))[0]
     assert effective_rank(y @ turn) == pytest.approx(8, abs=1e-3)
     assert effective_rank(y[:, :3] @ torch.randn(3, 20, generator=generator)) <= 3

@@ -10,7 +10,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from latentlab.publish import student
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
-SOLVED = 'def double(x):\n    """2 x."""\n    ### BEGIN SOLUTION\n    secret = 2\n    return secret * x\n    ### END SOLUTION\n'
+SOLVED = '''def double(x):
+    """2 x."""
+    ### BEGIN SOLUTION
+    secret = 2
+    return secret * x
+    ### END SOLUTION
+'''
 
 
 def notebook(*sources):
@@ -31,14 +37,18 @@ def test_a_solution_becomes_a_gap_that_says_what_to_do():
 
 
 def test_no_guess_and_no_output_is_left():
-    source = 'predict("1", "µ or (B)?", ("α", "b"), yours="α")\npredict(\n    "2",\n    yours=(1, f(2)),\n)\nyours = 3\n'
+    source = (
+        'predict("1", "µ or (B)?", ("α", "b"), yours="α")\npredict(\n    "2",\n    yours=(1, f(2)),\n)\nyours = 3\n'
+    )
     cell = student.student_version(notebook(source)).cells[1]
     wanted = 'predict("1", "µ or (B)?", ("α", "b"), yours=None)\npredict(\n    "2",\n    yours=None,\n)\nyours = 3\n'
     assert cell.source == wanted
     assert cell.outputs == [] and cell.execution_count is None
 
 
-@pytest.mark.parametrize("source", [SOLVED.replace(student.END, ""), SOLVED.replace(student.BEGIN, ""), 2 * student.BEGIN])
+@pytest.mark.parametrize(
+    "source", [SOLVED.replace(student.END, ""), SOLVED.replace(student.BEGIN, ""), 2 * student.BEGIN]
+)
 def test_marks_without_partner_are_refused(source):
     if source == 2 * student.BEGIN:
         source = f"{student.BEGIN}\n{student.BEGIN}\n{student.END}"

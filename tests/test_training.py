@@ -73,7 +73,9 @@ def test_every_epoch_visits_every_sample_once_in_a_new_order():
 
 def test_a_budget_in_minutes_ends_in_time_and_reaches_the_end_of_the_schedule():
     task, started = Line(), time.perf_counter()
-    history = fit(task, Budget(epochs=None, minutes=0.02, batch=16, learning_rate=0.05, precision="float32"), show=False)
+    history = fit(
+        task, Budget(epochs=None, minutes=0.02, batch=16, learning_rate=0.05, precision="float32"), show=False
+    )
     assert time.perf_counter() - started < 10
     assert 1.2 <= history.seconds < 3
     assert abs(task.module.weight.item() - 3) < 0.05
@@ -128,7 +130,11 @@ def test_muon_steps_as_torchs_own_does_and_takes_convolutions_as_matrices():
     for shape in ((6, 10), (10, 6)):
         start, gradients = torch.randn(shape, generator=generator), torch.randn(3, *shape, generator=generator)
         ours, theirs, kernel = (torch.nn.Parameter(w.clone()) for w in (start, start, start.view(*shape[:1], -1, 2, 1)))
-        optimisers = [Muon([ours]), torch.optim.Muon([theirs], lr=0.02, momentum=0.95, weight_decay=0.0), Muon([kernel])]
+        optimisers = [
+            Muon([ours]),
+            torch.optim.Muon([theirs], lr=0.02, momentum=0.95, weight_decay=0.0),
+            Muon([kernel]),
+        ]
         for gradient in gradients:
             ours.grad, theirs.grad, kernel.grad = gradient.clone(), gradient.clone(), gradient.view_as(kernel).clone()
             for optimiser in optimisers:
@@ -208,14 +214,21 @@ def test_killed_at_random_moments_a_run_resumes_to_the_same_weights(tmp_path):
 
     More kills, and the checksums on the screen: LATENTLAB_KILLS=10 pytest tests/test_training.py -k killed -s
     """
-    code = lambda name: [sys.executable, "-c", TRAIN.format(tests=str(Path(__file__).parent), folder=str(tmp_path / name))]  # noqa: E731
+
+    def code(name):
+        program = TRAIN.format(tests=str(Path(__file__).parent), folder=str(tmp_path / name))
+        return [sys.executable, "-c", program]
+
     expected = subprocess.run(code("whole"), capture_output=True, text=True, check=True).stdout.strip()
-    chance, kills, path = random.Random(0), int(os.environ.get("LATENTLAB_KILLS", "3")), tmp_path / "killed" / "checkpoint.pt"
+    chance = random.Random(0)
+    kills = int(os.environ.get("LATENTLAB_KILLS", "3"))
+    path = tmp_path / "killed" / "checkpoint.pt"
     for _ in range(kills):
         written = path.stat().st_mtime_ns if path.exists() else None
         child = subprocess.Popen(code("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         begun = time.perf_counter()
-        while not (path.exists() and path.stat().st_mtime_ns != written):  # until this child has written a checkpoint of its own
+        # until this child has written a checkpoint of its own
+        while not (path.exists() and path.stat().st_mtime_ns != written):
             assert child.poll() is None and time.perf_counter() - begun < 60
             time.sleep(0.001)
         time.sleep(chance.uniform(0.0, 0.3))

@@ -1,4 +1,4 @@
-"""VAE and IWAE: densities against torch's, both routes to the ELBO, bounds in order, a linear model whose truth is known."""
+"""VAE and IWAE: densities against torch's, both routes to the ELBO, bounds in order, a linear model of known truth."""
 
 import math
 from dataclasses import replace
@@ -58,11 +58,25 @@ def test_the_bound_needs_a_sample_and_never_overflows():
 
 def test_shapes_and_refusals():
     net = VAE((1, 6, 6), dim=3, hidden=8)
-    assert net.decode(torch.zeros(4, 5, 3)).shape == (4, 5, 1, 6, 6) and net.encoder(torch.zeros(2, 1, 6, 6)).shape == (2, 3)
+    assert net.decode(torch.zeros(4, 5, 3)).shape == (4, 5, 1, 6, 6) and net.encoder(torch.zeros(2, 1, 6, 6)).shape == (
+        2,
+        3,
+    )
     with pytest.raises(ValueError, match="built for images"):
         net.encode(torch.zeros(2, 1, 5, 5))
     with pytest.raises(ValueError, match="dim ≥ 1"):
         VAE((1, 6, 6), dim=0)
+
+
+def test_the_decoder_starts_at_the_mean_and_the_encoder_is_the_mean_within_limits():
+    net, pixels = VAE((1, 2, 2), dim=3, hidden=8), torch.tensor([[[0.2, 0.7], [0.5, 0.9]]])
+    net.start_at(pixels)
+    net.decoder[-1].weight.data.zero_()
+    assert torch.allclose(net.decode(torch.randn(5, 3)).sigmoid(), pixels.expand(5, 1, 2, 2))
+    net.log_variance.bias.data.copy_(torch.tensor([99.0, -99.0, 0.0]))
+    mean, log_variance = net.encode(torch.rand(4, 1, 2, 2))
+    assert torch.equal(net.encoder(torch.ones(1, 1, 2, 2)), net.mean(net.body(torch.ones(1, 1, 2, 2))))
+    assert log_variance[0, :2].tolist() == [10.0, -10.0] and mean.shape == (4, 3)
 
 
 @pytest.mark.parametrize("k", [1, 3])
