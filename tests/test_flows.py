@@ -98,7 +98,8 @@ def test_planar_maps_that_are_not_invertible_are_refused_or_constrained():
     with pytest.raises(ValueError, match="not invertible"):
         layer(torch.zeros(1, 2))
     layer.constrain = True
-    assert layer.w @ layer.push() > -1
+    # w·v̂ = −1 + log(1 + e^{w·v})
+    assert (layer.w @ layer.push()).item() == pytest.approx(-1 + math.log1p(math.exp(-2)), abs=1e-6)
     x, _ = layer(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)))
     assert layer.inverse(x)[0].isfinite().all()
 
@@ -109,6 +110,15 @@ def test_a_coupling_begins_as_the_identity_and_needs_a_mask_that_divides():
     for mask in (torch.ones(4), torch.zeros(4)):
         with pytest.raises(ValueError, match="mask"):
             Coupling(mask)
+
+
+@pytest.mark.parametrize("flow", [couplings(4, 4, 8), couplings(9, 3, 8, side=3), pixel_couplings(8, 2, 3)])
+def test_what_one_coupling_keeps_the_next_moves(flow):
+    runs = [[]]
+    for layer in flow.layers:
+        runs = [*runs[:-1], [*runs[-1], layer.mask]] if isinstance(layer, Coupling) else [*runs, []]
+    for masks in filter(None, runs):
+        assert len(masks) > 1 and all(torch.equal(a, 1 - b) for a, b in zip(masks, masks[1:], strict=False))
 
 
 def test_torchs_own_transforms_agree():

@@ -8,7 +8,7 @@ import torch
 from latentlab.data import load
 from latentlab.evaluation import before, by_pencil, receptive_field
 from latentlab.losses import bernoulli_log_likelihood, bits_per_dimension
-from latentlab.models.masked import KINDS, MaskedConv2d, PixelCNN, complete, mask
+from latentlab.models.masked import KINDS, MaskedConv2d, PixelCNN, Raster, Stacks, complete, mask
 from latentlab.recipes.generative import pixelcnn
 from latentlab.training import Budget
 
@@ -54,6 +54,15 @@ def test_pixelcnn_never_looks_ahead_and_two_stacks_see_everything_before(pixel):
     assert not (fields[False] & ~before(7, pixel)).any() and not (fields[False] & ~plain).any()
 
 
+@pytest.mark.parametrize("kind", [Raster, Stacks])
+def test_a_later_layer_whose_weights_are_zero_hands_on_what_came(kind):
+    layer, came = kind(4, False, 3), (torch.randn(2, 4, 5, 5), torch.randn(2, 4, 5, 5))
+    for parameter in layer.parameters():
+        parameter.data.zero_()
+    went = layer(came)
+    assert torch.equal(went[0], came[0]) and (kind is Raster or torch.equal(went[1], came[1]))
+
+
 def test_probabilities_of_all_images_sum_to_one():
     torch.manual_seed(0)
     network = PixelCNN(4, 2, first=3)
@@ -85,6 +94,18 @@ def test_likelihoods_are_finite_and_in_the_right_unit():
             wrong()
     with pytest.raises(ValueError, match="at least one dimension"):
         bits_per_dimension(1.0, 0)
+
+
+def test_independent_pixels_have_their_frequencies_after_one_more_of_each_kind():
+    white = torch.ones(2, 1, 1, 1)
+    assert pixelcnn.independent_nats(white, white[:1]) == pytest.approx(-math.log(3 / 4))
+
+
+def test_scores_are_nats_an_image_and_bits_a_pixel():
+    train, test = load("digits").first(20), load("digits", "test").first(20)
+    found = pixelcnn.scores(pixelcnn.build(TINY, (1, 28, 28), 0), TINY, train, test)
+    for name in ("PixelCNN", "independent pixels"):
+        assert found[f"{name}, bits per pixel"] == pytest.approx(found[f"{name}, nats"] / 49 / math.log(2))
 
 
 def test_training_lowers_the_nats_and_same_seed_same_weights():

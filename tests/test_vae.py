@@ -97,6 +97,40 @@ def test_iwae_is_the_same_recipe_with_more_samples():
     assert iwae.run is vae.run
 
 
+def small_net():
+    torch.manual_seed(0)
+    return VAE((1, 4, 4), dim=3, hidden=8)
+
+
+def test_every_sample_has_its_own_noise_and_repeats_only_average():
+    net, x = small_net(), (torch.rand(30, 1, 4, 4, generator=torch.Generator().manual_seed(1)) > 0.5).float()
+    log_w = vae.weights_of(net, x, 5, torch.Generator().manual_seed(2))[0]  # (5, 30)
+    assert (log_w.std(0) > 0).all()
+    once, often = (vae.bounds(net, x, (1, 5), torch.Generator().manual_seed(3), repeats=r) for r in (1, 8))
+    assert once[5] == pytest.approx(often[5], abs=0.1) and often[1] < often[5]
+
+
+def test_with_one_sample_the_loss_is_the_elbo_and_with_more_the_bound():
+    net, images = small_net(), torch.randint(0, 256, (20, 1, 4, 4), dtype=torch.uint8)
+    x, rows = binarise(images), torch.arange(20)
+    for k in (1, 5):
+        task = vae.BoundTask(net, images, x, replace(TINY, k=k))
+        log_w, likelihood, mean, log_variance = vae.weights_of(net, x, k, torch.Generator().manual_seed(4))
+        expected = elbo(likelihood, mean, log_variance) if k == 1 else importance_bound(log_w)
+        loss = task.terms(rows, torch.Generator().manual_seed(4))["loss"]
+        assert loss.item() == pytest.approx(-expected.mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_training_pixels_are_binary_by_the_settings(sampled):
+    net, grey = small_net(), torch.full((50, 1, 4, 4), 127, dtype=torch.uint8)
+    net.decoder[-1].weight.data.zero_()
+    net.decoder[-1].bias.data.fill_(5.0)  # whatever z is: white, so a black pixel costs 5 nats
+    task = vae.BoundTask(net, grey, binarise(grey), replace(TINY, sampled=sampled))
+    missed = task.terms(torch.arange(50), torch.Generator().manual_seed(5))["reconstruction"].item()
+    assert missed == pytest.approx(40 if sampled else 80, rel=0.1)  # 16 pixels, half or all of them black
+
+
 def test_binary_by_threshold_or_by_chance():
     images = torch.full((400, 1, 4, 4), 77, dtype=torch.uint8)
     assert not binarise(images).any()

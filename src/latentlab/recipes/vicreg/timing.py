@@ -3,9 +3,9 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from timeit import timeit
 
 import torch
-from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from latentlab.augment import PRESETS as VIEWS
@@ -69,5 +69,5 @@ def matrix_rate(size: int = 2048, repeats: int = 8) -> float:
     """Floating-point operations per second of a large matrix product in the format that training uses: the ceiling."""
     kind = torch.bfloat16 if fast_bfloat16() else torch.float32
     a, b = torch.randn(2, size, size).to(kind).unbind(0)
-    timer = Timer("a @ b", globals={"a": a, "b": b}, num_threads=torch.get_num_threads())
-    return 2 * size**3 / timer.timeit(repeats).mean  # warmed up by the timer
+    timeit(lambda: a @ b, number=3)  # warm up; torch's own Timer warns on standard error where CUDA is half installed
+    return 2 * size**3 * repeats / timeit(lambda: a @ b, number=repeats)
