@@ -79,6 +79,18 @@ def test_a_recipe_with_convolutions_trains_and_starts_at_the_data():
     run = recipe.run(settings, **sets, show=False)
     assert recipe.scores(run.network, settings, **sets)["bits per dimension, test"] * 64 * math.log(2) < before - 50
     assert recipe.sample(run.network, settings, 3, torch.Generator().manual_seed(0)).shape == (3, 1, 8, 8)
+    start = recipe.run(replace(settings, budget=replace(TINY.budget, epochs=0.01)), **sets, show=False).network.layers[
+        -1
+    ]
+    y = recipe.to_line(sets["train"].images, settings, torch.Generator().manual_seed(1))[0]
+    assert torch.allclose(start.b, y.mean(0), atol=0.3) and start.b.std() > 0.5
+
+
+def test_the_loss_in_training_is_the_nats_of_the_pixels():
+    images, rows = load("digits").first(50).images, torch.arange(50)
+    task = recipe.FlowTask(recipe.build(TINY, (1, 28, 28), 0), images, images, TINY)
+    loss = task.terms(rows, torch.Generator().manual_seed(2))["loss"].item()
+    assert loss == pytest.approx(recipe.nats(task.module, images, TINY, torch.Generator().manual_seed(2)), rel=1e-5)
 
 
 def test_a_flow_s_density_integrates_to_one_and_fits_its_samples():
