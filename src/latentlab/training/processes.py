@@ -6,7 +6,6 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 
 def start() -> None:
@@ -33,15 +32,28 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def gather(rows: Tensor) -> Tensor:
-    """All processes' rows (as many from each), in order of rank; (b, …) → (n·b, …).
+class _Gather(torch.autograd.Function):
+    """All rows of all processes. Every loss sees every row, so a row's gradient is the sum over the processes."""
 
-    Every loss sees every row, so the gradient that a row's owner gets is the sum over the processes.
-    """
+    @staticmethod
+    def forward(ctx, rows: Tensor) -> Tensor:
+        parts = [torch.empty_like(rows) for _ in range(size())]
+        dist.all_gather(parts, rows)
+        return torch.cat(parts)  # (n·b, …)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)  # (n·b, …)
+        dist.all_reduce(total)
+        return total.chunk(size())[rank()]  # (b, …)
+
+
+def gather(rows: Tensor) -> Tensor:
+    """All processes' rows (as many from each), in order of rank, with gradients to their owners; (b, …) → (n·b, …)."""
     if size() == 1:
         return rows
     exact = rows if rows.dtype == torch.float64 else rows.float()  # half precision travels, and comes back, as float32
-    return torch.cat(all_gather(exact.contiguous()))  # (n·b, …)
+    return _Gather.apply(exact.contiguous())  # (n·b, …)
 
 
 @torch.no_grad()
@@ -55,7 +67,8 @@ def average_gradients(module: nn.Module) -> None:
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
     flat = torch.cat([g.reshape(-1) for g in gradients])  # (all parameters,)
     dist.all_reduce(flat)
-    for gradient, part in zip(gradients, (flat / size()).split([g.numel() for g in gradients]), strict=True):
+    flat /= size()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))
 
 
@@ -67,6 +80,38 @@ def agree(value: float) -> float:
     shared = torch.tensor(value, dtype=torch.float64, device="cuda" if dist.get_backend() == "nccl" else "cpu")
     dist.broadcast(shared, 0)
     return shared.item()
+
+
+class _JointNorm(torch.autograd.Function):
+    """Normalise with joint statistics, one message each way; torch's fused kernels do the passes over x."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        unused = torch.zeros_like(weight), torch.zeros_like(weight)  # half precision counts in their float32
+        local = torch.stack(torch.batch_norm_update_stats(x, *unused, 0.0))  # (2, c)
+        means, variances = gather(local[None]).unbind(1)  # (n, c) each
+        # batches of equal size: μ = mean of μ_r,  σ² = mean of σ²_r + (μ_r − μ)²
+        mean = means.mean(0)  # (c,)
+        variance = (variances + (means - mean).square()).mean(0)  # (c,)
+        ctx.save_for_backward(x, weight, mean, variance)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return F.batch_norm(x, mean, variance, weight, bias, eps=eps), mean, variance
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor, *_: None) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, mean, variance = ctx.saved_tensors
+        # g w / σ,  Σ g x̂  and  Σ g  of this process's batch, with x̂ = (x − μ) / σ
+        to_x, to_weight, to_bias = torch.ops.aten.native_batch_norm_backward(
+            gradient, x, weight, mean, variance, None, None, False, ctx.eps, [True, True, True]
+        )
+        sums = torch.stack([to_weight, to_bias])  # (2, c)
+        dist.all_reduce(sums)
+        count = x.numel() // x.shape[1] * size()  # N
+        # ∂x = w / σ · (g − (x̂ Σ g x̂ + Σ g) / N), the sums over all N values of all processes
+        slope, offset = sums * (weight * (variance + ctx.eps).rsqrt() / count)  # (c,) each
+        to_x -= F.batch_norm(x, mean, variance, slope, offset, eps=ctx.eps)
+        return to_x, to_weight, to_bias, None
 
 
 class JointBatchNorm(nn.Module):
@@ -85,21 +130,13 @@ class JointBatchNorm(nn.Module):
         """x (b, c) or (b, c, h, w) → the same shape; every process must bring a batch of the same size."""
         if not self.training:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        axes, shape = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
-        exact = x if x.dtype == torch.float64 else x.float()
-        # batches of equal size: μ = mean of the batches' means,  σ² = mean of the batches' means of (x − μ)²
-        mean = gather(exact.mean(axes)[None]).mean(0)  # (c,)
-        centred = exact - mean.view(shape)  # as x
-        variance = gather(centred.square().mean(axes)[None]).mean(0)  # (c,)
-        # y = w (x − μ) / σ + b
-        scale = self.weight * (variance + self.eps).rsqrt()  # (c,)
-        y = centred * scale.view(shape) + self.bias.view(shape)
+        x, mean, variance = _JointNorm.apply(x, self.weight, self.bias, self.eps)
         count = x.numel() // x.shape[1] * size()
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
             self.num_batches_tracked += 1
-        return y.to(x.dtype)
+        return x
 
 
 def join_batch_norms(module: nn.Module) -> nn.Module:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from latentlab.data import Dataset
 from latentlab.losses import bits_per_dimension
-from latentlab.models.flows import Affine, Flow, couplings, pixel_couplings
+from latentlab.models.flows import Flow, couplings, pixel_couplings
 from latentlab.recipes.contract import Run, fitted, seeded
 from latentlab.training import Budget
 from latentlab.training.loop import generator_for
@@ -96,9 +96,8 @@ def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> Flow:
 def run(settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu", **how: Any) -> Run:
     """Train the flow; how: folder, resume, show of `training.fit`."""
     network = build(settings, train.images.shape[1:], seed)
-    last = network.layers[-1]
-    if isinstance(last, Affine):
-        last.start_at(to_line(train.images[:10_000], settings, generator_for(seed, 16))[0])
+    if settings.width:
+        network.layers[-1].start_at(to_line(train.images[:10_000], settings, generator_for(seed, 16))[0])
     task = FlowTask(network, train.images.to(device), test.images.to(device), settings)
     return fitted(task, settings, seed=seed, device=device, title="coupling flow", **how)
 
