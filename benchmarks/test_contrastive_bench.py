@@ -1,10 +1,14 @@
 """Contrastive loss at large batches, forward and backward: chunked against plain, and against two other libraries."""
 
-import importlib
 import subprocess
 import sys
+import time
 
 import pytest
+import torch
+import torch.nn.functional as F
+
+from latentlab.losses import nt_xent
 
 D, TEMPERATURE, CHUNK = 128, 0.1, 512
 RUN = """
@@ -45,25 +49,42 @@ def test_memory_and_time(b, results):
         )
 
 
+def forward_and_back(loss, views):
+    """Seconds, value and the first view's gradient."""
+    z1, z2 = (z.clone().requires_grad_() for z in views)
+    start = time.perf_counter()
+    value = loss(z1, z2)
+    value.backward()
+    return time.perf_counter() - start, value.detach(), z1.grad
+
+
+def ours(z1, z2):
+    """The peers normalise what they are given: so that the gradients are of the same function, so do we."""
+    return nt_xent(F.normalize(z1, dim=1), F.normalize(z2, dim=1), TEMPERATURE, min(CHUNK, len(z1) // 2))
+
+
+def unit_views(b):
+    views = [F.normalize(torch.randn(b, D, generator=torch.Generator().manual_seed(s)), dim=1) for s in (0, 1)]
+    ours(*(z[:4] for z in views))  # torch loads what recomputes, once
+    return views  # (b, d) each
+
+
 @pytest.mark.parametrize("b", [1024, 4096])
 def test_against_lightly(b, results):
-    import time
+    from lightly.loss import NTXentLoss
 
-    import torch
-    import torch.nn.functional as F
-
-    from latentlab.losses import nt_xent
-
-    peer = importlib.import_module("lightly.loss").NTXentLoss(temperature=TEMPERATURE)
-    z1, z2 = (F.normalize(torch.randn(b, D, generator=torch.Generator().manual_seed(s)), dim=1) for s in (0, 1))
-    nt_xent(z1[:4], z2[:4], TEMPERATURE, 2)  # torch loads what recomputes, once
-    rows = []
-    ours = lambda a, c: nt_xent(F.normalize(a, dim=1), F.normalize(c, dim=1), TEMPERATURE, CHUNK)  # noqa: E731 - as the peer does
-    for loss in (ours, peer):
-        a, c = z1.clone().requires_grad_(), z2.clone().requires_grad_()
-        start = time.perf_counter()
-        value = loss(a, c)
-        value.backward()
-        rows.append((time.perf_counter() - start, value.detach(), a.grad))
+    rows = [forward_and_back(loss, unit_views(b)) for loss in (ours, NTXentLoss(temperature=TEMPERATURE))]
     assert torch.isclose(rows[0][1], rows[1][1], atol=1e-6) and torch.allclose(rows[0][2], rows[1][2], atol=1e-6)
     results.add(f"NT-Xent, b = {b}, chunked, forward and backward", rows[0][0], rows[1][0], "lightly")
+
+
+def test_against_pytorch_metric_learning(results):
+    """Its table of all positives by all negatives has b³ entries, hence the small batch."""
+    from pytorch_metric_learning.losses import NTXentLoss
+
+    b, loss = 128, NTXentLoss(TEMPERATURE)
+    peer = lambda z1, z2: loss(torch.cat([z1, z2]), torch.arange(b).repeat(2))  # noqa: E731
+    rows = [forward_and_back(one, unit_views(b)) for one in (ours, peer)]
+    torch.testing.assert_close(rows[0][1], rows[1][1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(rows[0][2], rows[1][2], rtol=0, atol=1e-6)
+    results.add(f"NT-Xent, b = {b}, chunked, forward and backward", rows[0][0], rows[1][0], "pytorch-metric-learning")

@@ -1,4 +1,5 @@
 """Pure functions of tensors; every term of a loss has its own name."""
+# ruff: noqa: F401 – these names are imported to be found here
 
 from .adversarial import density_ratio, discriminator_cost, jensen_shannon, non_saturating_cost, saturating_cost
 from .circular import DEGREES, angular_difference, circular_mean, circular_variance
@@ -6,11 +7,3 @@ from .contrastive import info_nce, nt_xent
 from .reconstruction import bernoulli_log_likelihood, bits_per_dimension, reconstruction_error, squared_error
 from .variational import elbo, gaussian_kl, gaussian_log_density, importance_bound, log_weights, reparametrise
 from .vicreg import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
-
-__all__ = [
-    "DEGREES", "VICRegWeights", "angular_difference", "bernoulli_log_likelihood", "bits_per_dimension", "circular_mean",
-    "circular_variance", "covariance", "covariance_matrix", "density_ratio", "discriminator_cost", "elbo",
-    "gaussian_kl", "gaussian_log_density", "importance_bound", "info_nce", "invariance", "jensen_shannon",
-    "log_weights", "non_saturating_cost", "nt_xent", "reconstruction_error", "reparametrise", "saturating_cost",
-    "spread", "squared_error", "variance", "vicreg",
-]  # fmt: skip

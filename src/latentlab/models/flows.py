@@ -164,10 +164,15 @@ class Flow(nn.Module):
         return self.forward(torch.randn(n, d, generator=generator, device=generator.device))[0]
 
 
+def chequerboard(side: int) -> Tensor:
+    """(side, side) of 0 and 1 in turn."""
+    place = torch.arange(side)
+    return (place[:, None] + place) % 2  # (side, side)
+
+
 def couplings(d: int, layers: int, hidden: int, *, side: int | None = None) -> Flow:
     """A flow of couplings whose masks alternate: every second coordinate, or a chequerboard on side × side pixels."""
-    place = torch.arange(d)
-    parity = place % 2 if side is None else (place // side + place % side) % 2  # (d,)
+    parity = torch.arange(d) % 2 if side is None else chequerboard(side).flatten()  # (d,)
     return Flow([Coupling(parity if i % 2 else 1 - parity, hidden) for i in range(layers)])
 
 
@@ -181,10 +186,8 @@ def pixel_couplings(side: int, layers: int, width: int) -> Flow:
     flow: list[nn.Module] = []
     for scale in (4, 2, 1):
         c, h = scale**2, side // scale
-        if scale > 1:
-            half = torch.arange(c).view(c, 1, 1).expand(c, h, h) % 2
-        else:
-            half = (torch.arange(h)[:, None] + torch.arange(h))[None] % 2  # (1, h, h)
+        # every second channel, or a chequerboard where there is only one; (c, h, h)
+        half = torch.arange(c).view(c, 1, 1).expand(c, h, h) % 2 if scale > 1 else chequerboard(h)[None]
         flow += [Coupling(half if i % 2 else 1 - half, width * scale) for i in range(layers)]
         flow += [Unsqueeze((c, h, h))] if scale > 1 else [Affine(side**2)]
     return Flow(flow)
