@@ -66,7 +66,7 @@ bench-cifar: setup  ## minutes of training against accuracy on CIFAR-10, and wha
 	@$(BIN)/python benchmarks/time_to_accuracy.py --download
 	@$(BIN)/python benchmarks/patch_yardstick.py --download
 
-portable: setup  ## strict nbval in five regimes (threads, instructions): does every cell say the same everywhere?
+portable: setup  ## strict nbval in regimes of threads and instructions: does every cell say the same everywhere?
 	@$(BIN)/python benchmarks/portable.py $(NOTEBOOKS)
 
 times: setup  ## seconds per notebook and per slow cell, against the budget of two ordinary cores

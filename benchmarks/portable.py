@@ -1,63 +1,65 @@
 """Strict nbval in several regimes of one machine, naming cells that differ: `python benchmarks/portable.py notebooks`.
 
 A regime is an environment: how many threads, and which instructions torch's libraries may use. Those that the
-processor lacks run as the best below them, so the list is the same everywhere.
+processor lacks, or has as its best anyway, are named and left out. `--only WORD` takes the regimes with WORD in their
+name.
 """
 
+import argparse
 import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import torch
+
 ROOT = Path(__file__).resolve().parents[1]
-AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-AVX512 = {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "ATEN_CPU_CAPABILITY": "avx512", "MKL_ENABLE_INSTRUCTIONS": "AVX512"}
-REGIMES = {  # without hardware for it, precision "auto" is float32: LATENTLAB_BFLOAT16=0 says there is none
-    "one thread, as the machine is": {"OMP_NUM_THREADS": "1"},
-    "two threads, as the machine is": {"OMP_NUM_THREADS": "2"},
-    "one thread, AVX2, float32": {"OMP_NUM_THREADS": "1", "LATENTLAB_BFLOAT16": "0", **AVX2},
-    "two threads, AVX2, float32": {"OMP_NUM_THREADS": "2", "LATENTLAB_BFLOAT16": "0", **AVX2},
-    "one thread, AVX-512, float32": {"OMP_NUM_THREADS": "1", "LATENTLAB_BFLOAT16": "0", **AVX512},
+THREADS = {"one thread": {"OMP_NUM_THREADS": "1"}, "two threads": {"OMP_NUM_THREADS": "2"}}
+# Without hardware for it, precision "auto" is float32: LATENTLAB_BFLOAT16=0 says there is none.
+FLOAT32 = {"LATENTLAB_BFLOAT16": "0"}
+
+
+def instructions(onednn: str, aten: str, mkl: str) -> dict[str, str]:
+    """The environment that keeps torch's three libraries to a set of instructions."""
+    return FLOAT32 | {"ONEDNN_MAX_CPU_ISA": onednn, "ATEN_CPU_CAPABILITY": aten, "MKL_ENABLE_INSTRUCTIONS": mkl}
+
+
+SETS = {  # name → (whether this processor has it as something of its own, its environment)
+    "as the machine is": (True, {}),
+    "AVX-512, float32": (torch.cpu._is_avx512_supported(), instructions("AVX512_CORE", "avx512", "AVX512")),
+    "AVX2, float32": (torch.cpu._is_avx512_supported(), instructions("AVX2", "avx2", "AVX2")),
+    "SSE, float32": (True, instructions("SSE41", "default", "SSE4_2")),  # before 2013: two to four times slower
 }
 
 
 def nbval(notebook: Path, regime: dict[str, str]) -> list[str]:
     """The cells that differ from the stored outputs."""
-    rules = [
-        "--nbval-sanitize-with",
-        str(ROOT / "tests/nbval_sanitize.cfg"),
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "--color=no",
-    ]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "--nbval",
-        str(notebook),
-        "--nbval-current-env",
-        "--nbval-cell-timeout=600",
-        *rules,
-    ]
-    done = subprocess.run([*command, *rules], env=os.environ | regime, cwd=ROOT, capture_output=True, text=True)
+    rules = ["--nbval-sanitize-with", str(ROOT / "tests/nbval_sanitize.cfg"), "--nbval-cell-timeout=600"]
+    quiet = ["-p", "no:cacheprovider", "-q", "--color=no"]
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", *rules, *quiet, str(notebook)]
+    done = subprocess.run(command, env=os.environ | regime, cwd=ROOT, capture_output=True, text=True)
     cells = re.findall(r"^FAILED \S+::(Cell \d+)", done.stdout, re.MULTILINE)
     return cells or ([] if done.returncode == 0 else [done.stdout[-300:]])
 
 
 def main() -> int:
-    paths = [Path(argument) for argument in sys.argv[1:]] or [ROOT / "notebooks"]
-    notebooks = [n for path in paths for n in (sorted(path.glob("*.ipynb")) if path.is_dir() else [path])]
-    failed = 0
-    for notebook in notebooks:
-        for name, regime in REGIMES.items():
-            cells = nbval(notebook, regime)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("paths", nargs="*", type=Path, default=[ROOT / "notebooks"])
+    parser.add_argument("--only", default="", help="a word of the regimes' names")
+    given, failed = parser.parse_args(), 0
+    notebooks = [n for path in given.paths for n in (sorted(path.glob("*.ipynb")) if path.is_dir() else [path])]
+    regimes = {f"{n}, {name}": many | more for name, (own, more) in SETS.items() if own for n, many in THREADS.items()}
+    left_out = [name for name, (own, _) in SETS.items() if not own]
+    print("nothing of their own on this processor:", ", ".join(left_out) or "none", flush=True)
+    for name in (name for name in regimes if given.only in name):
+        for notebook in notebooks:
+            begun = time.perf_counter()
+            cells = nbval(notebook, regimes[name])
             failed += bool(cells)
-            print(
-                f"{notebook.stem:<34} {name:<32} {'differs: ' + ', '.join(cells) if cells else 'the same'}", flush=True
-            )
+            said = "differs: " + ", ".join(cells) if cells else "the same"
+            print(f"{name:<32} {notebook.stem:<34} {time.perf_counter() - begun:4.0f} s  {said}", flush=True)
     return int(failed > 0)
 
 

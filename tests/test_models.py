@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from latentlab.models import ConvNet, JointEmbedding, Projector, ResNet18
-from latentlab.models.convnet import stem
+from latentlab.models.convnet import standardise, stem, whitening_kernels
 from latentlab.models.convolution import Conv3x3
 
 
@@ -37,6 +37,23 @@ def test_convnet_pools_stage_means_without_changing_them():
     x = images(side=28)  # the last stage, 7×7, is not pooled
     last = net.stages[2](torch.nn.functional.avg_pool2d(net.stages[1](net.stages[0]((x - 0.5) * 4.0)), 2))
     assert torch.allclose(net(x)[:, 24:], last.mean((2, 3)), atol=1e-5)
+
+
+def test_whitening_kernels_make_patches_uncorrelated_and_come_with_their_mirror_image():
+    smooth = torch.nn.functional.avg_pool2d(
+        torch.rand(300, 3, 24, 24, generator=torch.Generator().manual_seed(0)), 3, 1, 1
+    )
+    pictures = (255 * smooth).round().to(torch.uint8)  # neighbouring pixels are alike
+    kernels = whitening_kernels(pictures, 20, epsilon=1e-6)  # (20, 3, 4, 4)
+    answers = torch.nn.functional.conv2d(standardise(pictures / 255), kernels[:10], stride=4)  # (300, 10, 6, 6)
+    covariance = torch.cov(answers.transpose(0, 1).flatten(1))  # (10, 10)
+    assert torch.allclose(covariance, torch.eye(10), atol=0.01)
+    assert torch.equal(kernels[10:], -kernels[:10])
+    size = kernels[:10].flatten(1).norm(dim=1)
+    assert (size.diff() > 0).all(), "the direction of largest variance comes first, and is divided by most"
+    for filters in (7, 98):
+        with pytest.raises(ValueError, match="up to 96"):
+            whitening_kernels(pictures, filters)
 
 
 def test_convnet_refuses_images_too_small_to_pool():

@@ -10,6 +10,7 @@ from PIL import Image
 
 from latentlab.__main__ import main
 from latentlab.data import load
+from latentlab.models.convnet import whitening_kernels
 from latentlab.recipes import contract as runs
 from latentlab.recipes.represent import pixels, represent
 from latentlab.recipes.vicreg import pretraining as vicreg
@@ -138,3 +139,15 @@ def test_step_times_add_up_and_stay_below_the_machines_rate():
     assert all(seconds > 0 for seconds in times.parts.values())
     assert times.views_per_second == pytest.approx(2 * tiny.budget.batch / sum(times.parts.values()))
     assert 0 < times.flops_per_second < matrix_rate(512, 2)
+
+
+def test_a_whitened_start_takes_its_first_kernels_from_the_training_pictures():
+    train = load("shapes10", "train").first(256)
+    still = replace(vicreg.PRESETS["quick"].budget, epochs=1, batch=128, learning_rate=0.0, weight_decay=0.0)
+    settings = replace(vicreg.PRESETS["quick"], whiten=True, budget=still)
+    stem = vicreg.run(settings, train=train, seed=3, show=False).encoder.stages[0][0].weight
+    expected = whitening_kernels(train.sample(256, seed=3).images, settings.widths[0])
+    assert torch.equal(stem.contiguous(), expected)
+    assert not torch.equal(vicreg.untrained(settings, (3, 32, 32), 3).stages[0][0].weight, expected), (
+        "that one is random"
+    )

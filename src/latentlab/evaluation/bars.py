@@ -18,7 +18,7 @@ MAPS = {  # of notebook 01
 }
 VARIANTS = {  # of notebooks 02 and 03
     "much worse": Bar(15.0, "points of accuracy: ten times the noise of a probe on a thousand pictures"),
-    "better": Bar(5.0, "points of accuracy: three times that noise and more"),
+    "better": Bar(5.0, "points of accuracy on a thousand pictures: three times that noise and more"),
     "some": Bar(10.0, "percent at least: more than slips of a few"),
     "half": Bar(0.5, "of the other at most; of a loss, the larger part of it"),
     "collapsed": Bar(0.1, "of VICReg's spread at most"),
@@ -52,7 +52,7 @@ CODES = {  # of notebook 04
     "the reason": Bar(0.5, "of the effect at least: the larger part"),
     "noise": Bar(0.5, "of the way from pictures to noise at least, in the correlation of neighbouring pixels"),
     "correlated": Bar(0.05, "mean |r| at least: many times what 20,000 independent draws show"),
-    "a point": Bar(0.01, "of accuracy: less is no difference to a user"),
+    "a point": Bar(0.01, "of accuracy, the same pictures and seeds in pairs: less is no difference to a user"),
     "as good": Bar(0.02, "of accuracy below the best at most"),
     "fitted": Bar(0.05, "nats of training loss at most: 95 % sure of each label"),
     "the gradient vanishes": Bar(0.01, "of the last layer's gradient at most, at the first layer"),

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from latentlab.data import to_float
+
 from .convolution import Conv3x3
 
 
@@ -24,6 +26,25 @@ def stem(inputs: int, outputs: int) -> nn.Sequential:
     """4×4 convolution of stride 2, batch norm, ReLU; (b, inputs, h, w) → (b, outputs, h / 2, w / 2)."""
     convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+
+def whitening_kernels(images: Tensor, filters: int, side: int = 4, epsilon: float = 0.01) -> Tensor:
+    """Kernels that whiten patches of images, uint8 (n, c, h, w) → (filters, c, side, side): a start for a first layer.
+
+    A ReLU keeps one half of each direction, so the second half of the kernels is the negative of the first. Without
+    labels or training (Jordan 2024, arxiv.org/abs/2404.00498, section 3.2). Raises ValueError for too many filters.
+    """
+    shape = images.shape[1], side, side
+    rows = (
+        nn.functional.unfold(standardise(to_float(images)), side, stride=side).transpose(1, 2).flatten(0, 1)
+    )  # (l, p)
+    if filters % 2 or filters > 2 * rows.shape[1]:
+        raise ValueError(f"Patches of {shape} give an even number of filters up to {2 * rows.shape[1]}, not {filters}.")
+    # C = V Λ Vᵀ
+    variances, v = torch.linalg.eigh(torch.cov(rows.T.double()))  # (p,) rising, (p, p)
+    # w_k = v_k / √(λ_k + ε), the largest λ first
+    kernels = (v / (variances + epsilon).sqrt()).T.flip(0)[: filters // 2].float()  # (filters / 2, p)
+    return torch.cat([kernels, -kernels]).unflatten(1, shape)  # (filters, c, side, side)
 
 
 class ConvNet(nn.Module):

@@ -1,7 +1,7 @@
 """VICReg from images to representations: the only place that knows its data, views, models, loss and loop together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,8 +12,9 @@ from latentlab.augment import PRESETS as VIEWS
 from latentlab.augment import Views
 from latentlab.data import Dataset
 from latentlab.evaluation import knn, linear_probe, linear_probe_converged
-from latentlab.losses.vicreg import VICRegWeights, correlation, vicreg
+from latentlab.losses.vicreg import VICRegWeights, correlation, vicreg, vicreg_of_many
 from latentlab.models import ConvNet, JointEmbedding, ResNet18
+from latentlab.models.convnet import whitening_kernels
 from latentlab.recipes.contract import Run, fitted, seeded
 from latentlab.recipes.represent import pixels, represent
 from latentlab.training import Budget
@@ -29,6 +30,8 @@ class Settings:
     encoder: str = "convnet"  # or "resnet18"
     widths: tuple[int, ...] = (32, 96, 160, 224)  # the ConvNet's stages
     keep: int | None = None  # how many of its last stages make the representation; None is all
+    looks: int = 2  # views of each image in a step; more than two are compared pair by pair
+    whiten: bool = False  # its first stage starts as filters that whiten patches of the training images
     dim: int = 128  # the ResNet's representation
     projector: tuple[int, ...] = (512, 512, 512)
     weights: VICRegWeights = field(default_factory=VICRegWeights)
@@ -36,10 +39,22 @@ class Settings:
     test_images: int = 2000  # the loss terms of the test set are taken on the first so many
 
 
+WHITEN_ON = 4000  # images whose patches are whitened
+
 _muon = Budget(epochs=None, minutes=6.0, optimiser="muon", learning_rate=0.02, weight_decay=0.0, compile=True)
 _adam = Budget(epochs=30, learning_rate=3e-4, weight_decay=1e-6, compile=True)
 PRESETS = {
     "quick": Settings(budget=Budget(epochs=10, batch=128)),  # embedded data, under a minute on two cores
+    "fast": Settings(  # the same on two ordinary cores, without compiling, which takes a minute there
+        data="cifar10",
+        views="cifar-fast",
+        widths=(64, 128, 256, 256),
+        keep=2,
+        projector=(256, 256, 256),
+        looks=4,
+        whiten=True,
+        budget=replace(_muon, minutes=5.0, batch=64, compile=False),
+    ),  # fmt: skip
     # real CIFAR-10 on two cores: wide early stages and Muon, see notebook 13
     "cpu": Settings(data="cifar10", views="cifar-cpu", widths=(64, 128, 256, 256), keep=2, budget=_muon),
     "gpu": Settings(data="cifar10", views="exercise", encoder="resnet18", budget=_adam),  # the coursework's settings
@@ -57,7 +72,8 @@ class VICRegTask:
             raise ValueError(f"partners {tuple(partners.shape)}: expected k indices for each of {len(train)} images.")
         self.module, self.samples = network, len(train)
         self.images, self.partners = train.images.to(device), partners  # (n, c, h, w) uint8; (n, k) or None
-        self.views, self.weights, batch = VIEWS[settings.views], settings.weights, settings.budget.batch
+        self.views, self.weights, self.looks = VIEWS[settings.views], settings.weights, settings.looks
+        batch = settings.budget.batch
         parts = [] if test is None else test.images[: settings.test_images].to(device).split(batch)
         self.test_batches = [images for images in parts if len(images) == batch]
 
@@ -67,23 +83,33 @@ class VICRegTask:
             k, shape = self.partners.shape[1], (len(indices), 1)
             column = torch.randint(k, shape, generator=generator, device=generator.device).cpu()
             second = self.partners[indices].gather(1, column)[:, 0]  # (b, k) → (b,)
-        images, others = (self.images[rows.to(self.images.device)] for rows in (indices, second))  # (b, c, h, w) each
-        z1, z2 = map(gather, self._embed(images, others, generator))  # (b, d) each
-        return vicreg(z1, z2, self.weights) | {"correlation": correlation(z1.detach().float())}
+        batches = [self.images[rows.to(self.images.device)] for rows in (indices, *[second] * (self.looks - 1))]
+        z = [gather(part) for part in self._embed(batches, generator)]  # (b, d) each
+        return compared(z, self.weights) | {"correlation": correlation(z[0].detach().float())}
 
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
-        found = [vicreg(*self._embed(images, images, generator), self.weights) for images in self.test_batches]
+        found = [compared(self._embed([images] * 2, generator), self.weights) for images in self.test_batches]
         return {name: torch.stack([terms[name] for terms in found]).mean() for name in found[0]} if found else {}
 
-    def _embed(self, images: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        return self.module(two_views(images, self.views, generator, others)).chunk(2)  # (b, d) each
+    def _embed(self, batches: Sequence[Tensor], generator: torch.Generator) -> tuple[Tensor, ...]:
+        return self.module(many_views(batches, self.views, generator)).chunk(len(batches))  # (b, d) each
 
 
-def two_views(images: Tensor, views: Views, generator: torch.Generator, second: Tensor | None = None) -> Tensor:
-    """A random view of every image, then another of each, or of those of `second`; (b, c, h, w) → (2b, c, s, s)."""
-    with torch.autocast(images.device.type, enabled=False):  # pictures stay in float32, the network decides for itself
-        pair = views(images, generator), views(images if second is None else second, generator)  # (b, c, s, s) each
-    return torch.cat(pair).contiguous(memory_format=torch.channels_last)
+def compared(z: Sequence[Tensor], weights: VICRegWeights) -> dict[str, Tensor]:
+    """VICReg's terms for the embeddings of two views, or of more; (b, d) each → scalars by name."""
+    return vicreg(*z, weights) if len(z) == 2 else vicreg_of_many(torch.stack(tuple(z)), weights)
+
+
+def many_views(batches: Sequence[Tensor], views: Views, generator: torch.Generator) -> Tensor:
+    """A random view of every image of each batch, one batch after the other; k · (b, c, h, w) → (k·b, c, s, s)."""
+    with torch.autocast(batches[0].device.type, enabled=False):  # pictures stay in float32
+        seen = [views(images, generator) for images in batches]  # (b, c, s, s) each
+    return torch.cat(seen).contiguous(memory_format=torch.channels_last)
+
+
+def two_views(images: Tensor, views: Views, generator: torch.Generator) -> Tensor:
+    """Two random views of every image; (b, c, h, w) → (2b, c, s, s)."""
+    return many_views([images, images], views, generator)
 
 
 def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> JointEmbedding:
@@ -107,6 +133,9 @@ def run(
     after_epoch(network, seconds of training) follows every look at the test set.
     """
     network = build(settings, train.images.shape[1:], seed)
+    if settings.whiten:
+        some = train.sample(min(len(train), WHITEN_ON), seed=seed).images
+        network.encoder.stages[0][0].weight.data = whitening_kernels(some, settings.widths[0])
     task = VICRegTask(network, train, test, settings, device, partners)
     after = after_epoch and (lambda seconds: after_epoch(network, seconds))
     return fitted(task, settings, seed=seed, device=device, title="VICReg", after_epoch=after, **how)

@@ -10,7 +10,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from latentlab.augment import PRESETS as VIEWS
 from latentlab.data import Dataset
-from latentlab.losses import vicreg as vicreg_loss
 from latentlab.training.machine import autocast, fast_bfloat16, reuse_memory
 from latentlab.training.optimiser import build_optimiser
 
@@ -42,12 +41,13 @@ def time_step(settings: vicreg.Settings, train: Dataset, *, steps: int = 15, war
     def step() -> Iterator[str]:
         """One step; the name of each part when it is done."""
         indices = torch.randint(len(train), (budget.batch,), generator=generator)
-        both = vicreg.two_views(train.images[indices], VIEWS[settings.views], generator)  # (2b, c, s, s)
+        batches = [train.images[indices]] * settings.looks
+        views = vicreg.many_views(batches, VIEWS[settings.views], generator)  # (k·b, c, s, s)
         yield "views"
         with autocast(budget.precision, "cpu"):
-            z1, z2 = network(both).chunk(2)  # (b, d) each
+            z = network(views).chunk(len(batches))  # (b, d) each
             yield "forward"
-            loss = vicreg_loss(z1, z2, settings.weights)["loss"]
+            loss = vicreg.compared(z, settings.weights)["loss"]
         yield "loss"
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -62,7 +62,7 @@ def time_step(settings: vicreg.Settings, train: Dataset, *, steps: int = 15, war
     marks = [[time.perf_counter(), *(time.perf_counter() for _ in step())] for _ in range(steps)]
     times = torch.tensor(marks, dtype=torch.float64).diff().mean(0)  # (parts,)
     parts, seconds = dict(zip(names, times.tolist(), strict=True)), float(times.sum())
-    return StepTimes(parts, 2 * budget.batch / seconds, counter.get_total_flops() / seconds)
+    return StepTimes(parts, settings.looks * budget.batch / seconds, counter.get_total_flops() / seconds)
 
 
 def matrix_rate(size: int = 2048, repeats: int = 8) -> float:
