@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from latentlab.losses import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
+from latentlab.losses.vicreg import vicreg_of_many
 
 # Three embeddings of two coordinates and their partners. By hand:
 #   means (1, 2); deviations (−1, −2), (0, 0), (1, 2); 1/(b−1) = 1/2
@@ -46,6 +47,23 @@ def test_against_the_loss_as_the_paper_states_it():
         expected += (matrix - torch.diag(matrix.diagonal())).square().sum() / 7
     assert vicreg(z1, z2, VICRegWeights(variance=50.0))["loss"].item() == pytest.approx(expected.item(), rel=1e-12)
     assert torch.allclose(covariance_matrix(z1), torch.cov(z1.T), atol=1e-12)
+
+
+def test_the_loss_of_many_views_is_the_mean_over_all_pairs_of_views():
+    z = torch.randn(4, 20, 6, generator=torch.Generator().manual_seed(0))
+    weights = VICRegWeights(invariance=3.0, variance=5.0, covariance=7.0)
+    found, rows = vicreg_of_many(z, weights), z.flatten(0, 1)
+    pairs = [invariance(z[i], z[j]) for i in range(4) for j in range(i)]
+    assert torch.allclose(found["invariance"], torch.stack(pairs).mean())
+    assert torch.allclose(found["variance"], variance(rows)) and torch.allclose(
+        found["covariance"], 2 * covariance(rows)
+    )
+    total = 3 * found["invariance"] + 5 * found["variance"] + 7 * found["covariance"]
+    assert torch.allclose(found["loss"], total)
+    two = vicreg_of_many(z[:2])
+    assert torch.allclose(two["invariance"], vicreg(z[0], z[1])["invariance"]), (
+        "of two views: as the pair's loss has it"
+    )
 
 
 def test_which_changes_the_terms_notice():

@@ -148,6 +148,19 @@ def test_a_whitened_start_takes_its_first_kernels_from_the_training_pictures():
     stem = vicreg.run(settings, train=train, seed=3, show=False).encoder.stages[0][0].weight
     expected = whitening_kernels(train.sample(256, seed=3).images, settings.widths[0])
     assert torch.equal(stem.contiguous(), expected)
-    assert not torch.equal(vicreg.untrained(settings, (3, 32, 32), 3).stages[0][0].weight, expected), (
-        "that one is random"
-    )
+    raw = vicreg.untrained(settings, (3, 32, 32), 3).stages[0][0].weight
+    assert not torch.equal(raw, expected), "the untrained encoder is random"
+
+
+def test_more_looks_are_more_views_of_the_same_pictures_and_all_pairs_count(monkeypatch):
+    train = load("shapes10", "train").first(64)
+    settings = replace(vicreg.PRESETS["quick"], widths=(8, 16), projector=(16, 16), looks=4)
+    task = vicreg.VICRegTask(vicreg.build(settings, (3, 32, 32), 0), train, None, settings, "cpu")
+    seen = []
+    task.views = lambda images, generator: seen.append(images) or vicreg.VIEWS["shapes"](images, generator)
+    monkeypatch.setattr(vicreg, "vicreg_of_many", lambda z, weights: {"loss": z.sum(), "shape": z.shape})
+    found = task.terms(torch.arange(5, 15), torch.Generator().manual_seed(0))
+    assert found["shape"] == (4, 10, 16)
+    assert len(seen) == 4 and all(torch.equal(images, train.images[5:15]) for images in seen)
+    times = time_step(replace(settings, budget=replace(settings.budget, batch=16)), train, steps=1, warm_up=1)
+    assert times.views_per_second == pytest.approx(4 * 16 / sum(times.parts.values()))

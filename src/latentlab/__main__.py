@@ -35,9 +35,8 @@ def resume(given: argparse.Namespace) -> None:
     run = module.run(settings, **data_of(settings, given), seed=seed, **where)
     digest = contract.finish(given.run, run)
     if processes.rank() == 0:
-        print(
-            f"{given.run}: {run.history.steps} steps in {run.history.seconds / 60:.1f} minutes, weights {digest[:16]}"
-        )
+        steps, minutes = run.history.steps, run.history.seconds / 60
+        print(f"{given.run}: {steps} steps in {minutes:.1f} minutes, weights {digest[:16]}")
 
 
 def evaluate(given: argparse.Namespace) -> None:

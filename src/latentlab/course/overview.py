@@ -4,16 +4,12 @@ from collections.abc import Iterator
 
 from . import render
 from .claims import VERDICTS, ledger
-from .render import OPEN
 
 
 def course_map() -> list[list[str]]:
-    """Show of every notebook in the ledger whether it is ready, and how many entries it has; return the rows."""
-    rows = []
-    for notebook, claims, answers in _by_notebook():
-        state = "coming" if OPEN in (*claims.values(), *answers.values()) else "ready"
-        rows.append([notebook, state, str(len(claims)), str(len(answers))])
-    header = ["notebook", "state", "claims", "further questions"]
+    """Show how many claims and further questions each notebook of the ledger has; return the rows."""
+    rows = [[notebook, str(len(claims)), str(len(answers))] for notebook, claims, answers in _by_notebook()]
+    header = ["notebook", "claims", "further questions"]
     render.show(render.table_text(header, rows), render.table_html(header, rows))
     return rows
 

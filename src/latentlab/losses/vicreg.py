@@ -70,26 +70,18 @@ def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights()) -> 
     if z1.shape != z2.shape or z1.ndim != 2 or len(z1) < 2:
         raise ValueError(f"Give two (b, d) batches of equal shape, b ≥ 2; not {tuple(z1.shape)} and {tuple(z2.shape)}.")
     with torch.autocast(z1.device.type, enabled=False):
-        z1, z2 = map(_exact, (z1, z2))
+        z1, z2 = (z if z.dtype == torch.float64 else z.float() for z in (z1, z2))
         v = (variance(z1, weights.gamma, weights.epsilon) + variance(z2, weights.gamma, weights.epsilon)) / 2
         return _weighted(weights, invariance(z1, z2), v, covariance(z1) + covariance(z2))
 
 
 def vicreg_of_many(z: Tensor, weights: VICRegWeights = VICRegWeights()) -> dict[str, Tensor]:
-    """The loss for k ≥ 2 views of every image, all pairs of views compared; z (k, b, d) → scalars by name.
-
-    Spread and covariance are those of all k·b rows; each counts as in `vicreg`.
-    """
-    with torch.autocast(z.device.type, enabled=False):
-        z, k = _exact(z), len(z)
-        rows = z.flatten(0, 1)  # (k·b, d)
-        # mean over pairs of ‖z_v − z_w‖² = 2k / (k − 1) · mean over views of ‖z_v − z̄‖²
-        s = 2 * k / (k - 1) * F.mse_loss(z, z.mean(0).expand_as(z))
-        return _weighted(weights, s, variance(rows, weights.gamma, weights.epsilon), 2 * covariance(rows))
-
-
-def _exact(z: Tensor) -> Tensor:
-    return z if z.dtype == torch.float64 else z.float()
+    """The loss for k ≥ 2 views of every image, all pairs compared, spread and covariance of all rows; z (k, b, d)."""
+    k, z = len(z), z.float()
+    rows = z.flatten(0, 1)  # (k·b, d)
+    # mean over pairs of ‖z_v − z_w‖² = 2k / (k − 1) · mean over views of ‖z_v − z̄‖²
+    s = 2 * k / (k - 1) * (z - z.mean(0)).square().mean()
+    return _weighted(weights, s, variance(rows, weights.gamma, weights.epsilon), 2 * covariance(rows))
 
 
 def _weighted(weights: VICRegWeights, s: Tensor, v: Tensor, c: Tensor) -> dict[str, Tensor]:

@@ -77,8 +77,7 @@ class ConvNet(nn.Module):
 class ResNet18(nn.Module):
     """torchvision's ResNet-18 (He et al. 2016): images (b, channels, h, w) in [0, 1] → representations y (b, dim).
 
-    The stem is CIFAR's, a 3×3 convolution of stride 1 and no max-pool: ImageNet's (7×7, stride 2, pool) would leave 8×8
-    of 32×32 pixels before the first residual block.
+    The stem is CIFAR's, 3×3 and no max-pool: ImageNet's would leave 8×8 of 32×32 pixels before the first block.
     """
 
     def __init__(self, channels: int = 3, dim: int = 128):

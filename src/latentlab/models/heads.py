@@ -6,10 +6,7 @@ from torch import Tensor, nn
 
 
 class Projector(nn.Sequential):
-    """Representations y (b, dim) → embeddings z (b, widths[-1]): linear layers with batch norm and ReLU between them.
-
-    VICReg calls it the expander. The loss sees z, the evaluation sees y (Bardes et al. 2022, section 4).
-    """
+    """Representations y (b, dim) → embeddings z (b, widths[-1]), VICReg's expander (Bardes et al. 2022, section 4)."""
 
     def __init__(self, dim: int, widths: Sequence[int]):
         layers: list[nn.Module] = []

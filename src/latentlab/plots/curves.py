@@ -21,17 +21,6 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
     return (total[high] - total[low]) / (high - low)
 
 
-def _change(first: float, last: float) -> str:
-    """Words for a change, safe against noise: within a quarter it is no change."""
-    if not (first > 0 and last > 0):
-        return f"goes from {approx(first, digits=None)} to {approx(last, digits=None)}"
-    if last < 0.8 * first:
-        return f"falls by a factor of {approx(first / last)}"
-    if last > 1.25 * first:
-        return f"rises by a factor of {approx(last / first)}"
-    return f"stays near {approx(last, digits=None)}"
-
-
 def _places(history: History, against: str) -> tuple[np.ndarray, np.ndarray, str]:
     train, test = (np.asarray(history[part]["samples"], dtype=float) for part in ("train", "test"))
     if against == "samples":
@@ -74,11 +63,11 @@ def loss_curves(history: History, terms: Sequence[str], *, against: str = "sampl
         ax.set(title=name, ylabel="value (no unit)", yscale="log" if wide else "linear")
         if number + columns >= len(terms):
             ax.set_xlabel(x_label)
-        end = approx(checked[-1], digits=None)
-        said.append(f"{name} {_change(mean[0], mean[-1])}, at the end on the test set {end}")
+        first, last, tested = (approx(v, digits=None) for v in (mean[0], mean[-1], checked[-1]))
+        said.append(f"{name} from {first} to {last}, on the test set {tested}")
     fig.legend(*fig.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=columns)
     panels = f"Loss curves, {len(terms)} panel{'s' if len(terms) > 1 else ''} against {x_label}."
-    return describe(fig, f"{panels} Over training, {'; '.join(said)}.")
+    return describe(fig, f"{panels} From the first to the last batch: {'; '.join(said)}.")
 
 
 def _winner(rows: Sequence[Row]) -> str:

@@ -47,20 +47,15 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix  # (short, long)
     x = (x / (x.norm() + 1e-7)).to(kind)
-    if kind == torch.float32 and x.shape[1] >= 2 * x.shape[0]:  # fewer products; in 16 bits the squares are too rough
-        a, all_steps = x @ x.T, torch.eye(len(x), device=x.device)  # (short, short) each
-        for _ in range(steps):
-            # P = a I + b A + c A²; every P is a polynomial of the first A, so A ← P A P and the steps multiply
-            p = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
-            p.diagonal().add_(3.4445)
-            a, all_steps = p @ a @ p, p @ all_steps
-        x = all_steps @ x
-    else:
-        for _ in range(steps):
-            # X ← a X + (b A + c A²) X  with A = X Xᵀ
-            a = x @ x.T  # (short, short)
-            a = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
-            x = torch.addmm(x, a, x, beta=3.4445)
+    short = kind == torch.float32 and x.shape[1] >= 2 * x.shape[0]  # in 16 bits the products of A are too rough
+    y, a = (torch.eye(len(x), device=x.device) if short else x), x @ x.T  # (short, ·), (short, short)
+    for _ in range(steps):
+        # X ← P X with P = a I + b A + c A², A = X Xᵀ. For a long X only A is moved, A ← P A P, and the P are multiplied
+        p = torch.addmm(a, a, a, beta=-4.7750, alpha=2.0315)
+        p.diagonal().add_(3.4445)
+        y = p @ y
+        a = p @ a @ p if short else y @ y.T
+    x = y @ x if short else y
     return (x.T if tall else x).to(matrix.dtype)  # (o, i)
 
 

@@ -46,7 +46,8 @@ VARIANTS: dict[str, Variant] = {
 }
 
 # Smaller than those of `vicreg`, as there are many; in epochs, so that a busy machine trains as much as an idle one.
-PRESETS = vicreg.PRESETS | {
+PRESETS = {
+    "gpu": vicreg.PRESETS["gpu"],
     "quick": vicreg.Settings(widths=(24, 64, 96, 128), budget=Budget(epochs=10, batch=128)),
     "cpu": replace(vicreg.PRESETS["cpu"], budget=replace(vicreg.PRESETS["cpu"].budget, epochs=4, minutes=None)),
 }

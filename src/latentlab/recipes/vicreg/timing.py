@@ -26,8 +26,7 @@ class StepTimes:
 
     def shares(self) -> dict[str, float]:
         """Each part's share of the step; they add up to 1."""
-        whole = sum(self.parts.values())
-        return {name: seconds / whole for name, seconds in self.parts.items()}
+        return {name: seconds / sum(self.parts.values()) for name, seconds in self.parts.items()}
 
 
 def time_step(settings: vicreg.Settings, train: Dataset, *, steps: int = 15, warm_up: int = 4) -> StepTimes:
