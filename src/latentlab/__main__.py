@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
         options[call] = one.add_argument
     option = options[train]
     option("recipe", help=f"one of those that train among {', '.join(RECIPES)}")
-    option("--preset", default="quick", help="settings to start from: quick, cpu or gpu")
+    option("--preset", default="quick", help="settings to start from: quick, cpu, gpu; vicreg also fast")
     option("--data", help="a data set's name, or a folder of images with one folder per class")
     option("--minutes", type=float, help="training time; the schedule follows it")
     option("--epochs", type=float, help="passes over the data, instead of minutes")

@@ -52,7 +52,7 @@ class Unresolved:
 
     def __str__(self) -> str:
         needed = ceil(self.n * (self.noise / max(abs(self.difference), 1e-12)) ** 2)
-        seeds = f"over {self.n} seeds; about ≈ {min(needed, 9999)} would decide"
+        seeds = f"over {self.n} comparisons; about ≈ {min(needed, 9999)} would decide"
         return f"≈ {self.difference:.3g} ± {self.noise:.2g} {seeds}"
 
     def __bool__(self) -> bool:
