@@ -93,7 +93,7 @@ def test_a_difference_is_true_false_or_hidden_by_the_noise():
     assert ahead([0.1, 1.0, 2.1], [1.0, 2.0, 3.0]) is False
     assert ahead([1.0, 2.0, 3.0], 1.9, by=-5) is True
     hidden = ahead([1.0, 2.0, 3.0], [1.1, 1.9, 3.0])
-    assert isinstance(hidden, Unresolved) and "over 3 seeds" in str(hidden)
+    assert isinstance(hidden, Unresolved) and "over 3 comparisons" in str(hidden)
     with pytest.raises(TypeError, match="Not resolved"):
         bool(hidden)
     with pytest.raises(ValueError, match="at least two seeds"):

@@ -51,8 +51,8 @@ def test_environment_says_yes_no_and_what_to_do(tmp_path, capsys, monkeypatch):
     assert check_environment(), "a hosted notebook's development build counts"
 
 
-def test_map_counts_claims_and_questions_and_knows_what_is_open(book):
-    assert course_map() == [["01_t", "ready", "1", "0"], ["02_t", "ready", "2", "1"], ["09_later", "coming", "1", "0"]]
+def test_map_counts_claims_and_questions(book):
+    assert course_map() == [["01_t", "1", "0"], ["02_t", "2", "1"], ["09_later", "1", "0"]]
 
 
 def test_verdicts_come_by_notebook_with_their_ids(book, capsys):
