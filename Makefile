@@ -3,10 +3,10 @@
 PYTHON ?= python3
 VENV ?= $(or $(LATENTLAB_VENV),.venv)
 NOTEBOOKS ?= notebooks
-# Unit tests: one thread in each of two workers. Notebooks: one after the other with all cores, because two that train at once
-# wait for each other's threads and take several times as long (give NOTEBOOK_WORKERS=2 only together with OMP_NUM_THREADS=1).
+# Two at a time with one thread each: small networks gain little from a second thread, and two that train at once with all cores
+# wait for each other's threads.
 TEST_WORKERS ?= 2
-NOTEBOOK_WORKERS ?= 0
+NOTEBOOK_WORKERS ?= 2
 CELL_TIMEOUT ?= 300
 # A place with CPU-only builds of torch, if you want to save 4 GB: make course TORCH_INDEX=<address>
 export TORCH_INDEX
@@ -42,7 +42,7 @@ test: setup  ## unit tests, then strict nbval on all notebooks
 	@status=0; \
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -q -n $(TEST_WORKERS) || status=$$?; \
 	if ls $(NOTEBOOKS)/*.ipynb >/dev/null 2>&1; then \
-	  $(BIN)/python -m pytest --nbval $(NOTEBOOKS) --ignore=notebooks/student --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) \
+	  OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval $(NOTEBOOKS) --ignore=notebooks/student --nbval-current-env --nbval-cell-timeout=$(CELL_TIMEOUT) \
 	    --nbval-sanitize-with tests/nbval_sanitize.cfg -q -n $(NOTEBOOK_WORKERS) --dist loadfile -p no:cacheprovider || status=$$?; \
 	else \
 	  echo "No notebook in $(NOTEBOOKS)/ yet: nothing for nbval to do."; \
