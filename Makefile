@@ -62,9 +62,10 @@ bench: setup  ## benchmarks, with other libraries side by side
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock --no-build-isolation -e '.[bench]'
 	@$(BIN)/python -m pytest benchmarks -q -s
 
-bench-cifar: setup  ## minutes of training against accuracy on CIFAR-10, and what no learning reaches
+bench-cifar: setup  ## minutes against accuracy on CIFAR-10, what no learning reaches, AdamW against Muon
 	@$(BIN)/python benchmarks/time_to_accuracy.py --download
 	@$(BIN)/python benchmarks/patch_yardstick.py --download
+	@$(BIN)/python benchmarks/optimisers.py --download
 
 portable: setup  ## strict nbval in regimes of threads and instructions: does every cell say the same everywhere?
 	@$(BIN)/python benchmarks/portable.py $(NOTEBOOKS)

@@ -37,8 +37,9 @@ def test_the_density_ratio_counts_the_shares():
     f0, f1, share = 0.3, 0.6, 0.25
     logit = torch.tensor([share * f1 / ((1 - share) * f0)]).log()
     assert density_ratio(logit, share).item() == pytest.approx(2)
-    with pytest.raises(ValueError, match="strictly between"):
-        density_ratio(logit, 1.0)
+    for wrong in (0.0, 1.0):
+        with pytest.raises(ValueError, match="strictly between"):
+            density_ratio(logit, wrong)
 
 
 def test_samples_are_measured_against_known_answers():
@@ -52,6 +53,47 @@ def test_samples_are_measured_against_known_answers():
     centres = ring(4)
     points = torch.cat([centres[:2].repeat(50, 1), torch.zeros(100, 2)])
     assert modes_reached(points, centres, 0.1) == (2, 0.5)
+
+
+class Sign(torch.nn.Module):
+    """A discriminator that trusts what is positive, and keeps what it was shown."""
+
+    def forward(self, x):
+        self.shown = [*getattr(self, "shown", []), x]
+        return x.mean(1)
+
+
+def test_both_kinds_of_samples_are_blurred_and_judged_by_their_sign():
+    network = GAN(Generator((3,), 4, 8), Sign())
+    torch.nn.init.zeros_(network.generator.net[-1].weight)
+    torch.nn.init.constant_(network.generator.net[-1].bias, -1.0)
+    task, g = gan.DuelTask(network, torch.ones(8, 3), noise=0.01), torch.Generator()
+    found = task.judge(torch.arange(8), g.manual_seed(0))
+    real, drawn = network.discriminator.shown
+    assert found["accuracy"] == 1.0, "every real one and every drawn one is told"
+    for shown, centre in ((real, 1.0), (drawn, -1.0)):
+        assert 0.003 < (shown - centre).std() < 0.03
+    torch.manual_seed(5)
+    again = task.judge(torch.arange(8), g.manual_seed(0))
+    assert again["loss"] == found["loss"], "all chance comes from the generator that is given"
+    assert [player.name for player in task.players] == ["discriminator", "generator"]
+    assert task.forge(torch.arange(8), g)["loss"] > 1, "the generator pays for what is told"
+
+
+def test_the_recipe_uses_what_is_asked_for():
+    settings = gan.Settings(side=7, hidden=16, dropout=0.25, budget=Budget(epochs=1, batch=32, precision="float32"))
+    one, same, other = (gan.build(settings, (1, 8, 8), seed) for seed in (1, 1, 2))
+    assert checksum(one) == checksum(same) != checksum(other)
+    assert [m.p for m in one.modules() if isinstance(m, torch.nn.Dropout)] == [0.25, 0.25]
+    board = torch.tensor([[0, 255], [255, 0]], dtype=torch.uint8).repeat(7, 7)[None, None]  # (1, 1, 14, 14)
+    assert torch.allclose(gan.small(board, 7), torch.full((1, 1, 7, 7), 0.5))
+    train, test = load("digits").first(96), load("digits", "test").first(40)
+    run = {cost: gan.run(gan.Settings(**{**vars(settings), "cost": cost}), train=train, test=test, show=False)
+           for cost in gan.COSTS}  # fmt: skip
+    last = {cost: one.history.batches["generator loss"][-1] for cost, one in run.items()}
+    assert last["saturating"] < 0 < last["non-saturating"]
+    clear = gan.run(gan.Settings(**{**vars(settings), "real_noise": 0.0}), train=train, test=test, show=False)
+    assert clear.history.batches["discriminator loss"] != run["non-saturating"].history.batches["discriminator loss"]
 
 
 def points_run(**options):
@@ -95,7 +137,7 @@ def test_two_players_find_the_ring_and_a_killed_run_resumes_to_the_same_weights(
     assert resumed == checksum(whole)
 
 
-def test_the_recipe_draws_images_and_refuses_unknown_costs():
+def test_the_recipe_draws_images_and_refuses_unknown_costs(monkeypatch):
     train, test = load("digits").first(200), load("digits", "test").first(60)
     settings = gan.Settings(side=7, hidden=16, budget=Budget(epochs=3, batch=32, precision="float32"))
     run = gan.run(settings, train=train, test=test, show=False)
@@ -104,5 +146,12 @@ def test_the_recipe_draws_images_and_refuses_unknown_costs():
     assert images.shape == (5, 1, 7, 7) and 0 <= images.min() <= images.max() <= 1
     found = gan.scores(run.network, settings, train, test)
     assert all(math.isfinite(v) for v in found.values()) and found["Fréchet distance, samples"] > 0
+    assert found["Fréchet distance, training images"] > 0.01, "the test images are others"
+    drawn, whole = [], gan.sample
+    monkeypatch.setattr(
+        gan, "sample", lambda network, settings, n, g: drawn.append(n) or whole(network, settings, n, g)
+    )
+    gan.scores(run.network, settings, train, test)
+    assert drawn == [len(train)]
     with pytest.raises(ValueError, match="no generator cost 'wasserstein'"):
         gan.Settings(cost="wasserstein")

@@ -35,7 +35,7 @@ CIFAR, TURNED = {"t-SNE": 0.5, "PCA": 0.3}, {"t-SNE": 0.3, "PCA": 0.9}
         (lesson.reason(LOW, LOW, HIGH), "tt"), (lesson.reason(HIGH, HIGH, LOW), "ff"),
         (lesson.reason(HIGH, LOW, HIGH), "t?"),
         (lesson.grouping(maps(), {"deep": 0.95}), "tttt"), (lesson.grouping(maps(noise=0.9), {"deep": 0.5}), "tfft"),
-        (lesson.grouping(maps(deep=0.5, untrained=0.9), {"deep": 0.95}), "fttf"),
+        (lesson.grouping(maps(deep=0.2, untrained=0.9), {"deep": 0.95}), "fttf"),
         (lesson.grouping(maps(**{"raw pixels": 0.9, "quick": 0.85}), {"deep": 0.95, "quick": 0.5}), "tftf"),
         (lesson.informative({"t-SNE": HIGH, "PCA": LOW}, {"t-SNE": LOW, "PCA": HIGH}), "tt"),
         (lesson.informative({"t-SNE": LOW, "PCA": HIGH}, {"t-SNE": HIGH, "PCA": LOW}), "ff"),

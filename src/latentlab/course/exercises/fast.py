@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from .kinds import Exercise, normal
 
 
-def training_hours(views_per_second, images, epochs):
-    """Hours that `epochs` of VICReg take, with two views of every image in each epoch."""
-    return 2 * images * epochs / views_per_second / 3600
+def training_hours(views_per_second, images, epochs, looks):
+    """Hours that `epochs` of VICReg take, with so many views (`looks`) of every image in each epoch."""
+    return looks * images * epochs / views_per_second / 3600
 
 
 def convolve(x, weight):
@@ -35,14 +35,14 @@ def _even_out(x, steps, b=-4.7750, c=2.0315):
 
 
 def _speed(g):
-    return float(100 + 4000 * torch.rand((), generator=g)), int(torch.randint(1000, 60_000, (), generator=g)), 30
+    return tuple(float(torch.randint(*two, (), generator=g)) for two in ((99, 4000), (999, 60_000), (9, 40), (2, 9)))
 
 
 EXERCISES = [
     Exercise("13.a", training_hours, _speed, {
-        "every image is seen twice an epoch: VICReg needs two views": lambda v, n, e: training_hours(v, n, e) / 2,
-        "these are minutes: an hour has 3600 seconds": lambda v, n, e: 60 * training_hours(v, n, e),
-        "these are seconds: an hour has 3600 of them": lambda v, n, e: 3600 * training_hours(v, n, e),
+        "every image is seen as `looks` views an epoch": lambda v, n, e, k: training_hours(v, n, e, 1),
+        "these are minutes: an hour has 3600 seconds": lambda *x: 60 * training_hours(*x),
+        "these are seconds: an hour has 3600 of them": lambda *x: 3600 * training_hours(*x),
     }),
     Exercise("13.b", convolve, lambda g: normal(g, (2, 3, 5, 4), (6, 3, 3, 3), dtype=torch.float64), {
         "the kernel is flipped: here it is not": lambda x, w: convolve(x, w.flip(2, 3)),

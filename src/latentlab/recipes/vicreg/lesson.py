@@ -104,13 +104,13 @@ def reason(linear: Seeds, distances: Seeds, tsne: Seeds) -> Conditions:
 
 def grouping(maps: Mapping[str, float], probes: Mapping[str, float]) -> Conditions:
     """V-Q2.3: a map that groups the classes means that y holds them, and that training put them there."""
-    grouped = [probes[name] for name in probes if maps[name] > 1 - MIXED]
-    before = max(maps["untrained"], maps["raw pixels"])
+    groups, reads = bar["classes group in a map"] / 100, bar["a linear layer reads the class"] / 100
+    grouped, before = [probes[n] for n in probes if maps[n] > groups], max(maps["untrained"], maps["raw pixels"])
     return {
         "some map groups the classes": len(grouped) > 0,
-        "wherever one does, a linear probe finds the classes in y": all(value > SEPARABLE for value in grouped),
-        "numbers that know nothing of the class do not group": maps["noise"] < 1 - MIXED,
-        "nor do the untrained encoder and raw pixels: training did it": before < 1 - MIXED,
+        "wherever one does, a linear probe finds the classes in y": all(told > reads for told in grouped),
+        "numbers that know nothing of the class do not group": maps["noise"] < groups,
+        "nor do the untrained encoder and raw pixels: training did it": before < groups,
     }
 
 
