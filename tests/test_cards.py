@@ -39,7 +39,7 @@ def test_the_card_ends_with_a_whole_sentence_and_the_search_finds_text_but_no_co
     found = card(notebook)
     assert found["question"] == "Why?"
     assert found["sections"][-1][1] == "Part" and "Words of ours." in found["sections"][-1][2]
-    assert not any("secret_name" in text for _, _, text in found["sections"])
+    assert not any(word in text for word in ("secret_name", "Code") for _, _, text in found["sections"])
 
 
 @pytest.mark.parametrize(("lines", "folded"), [(page.MANY, False), (page.MANY + 1, True)])
@@ -86,11 +86,9 @@ def test_verdicts_are_listed_by_their_question(fact, question, tmp_path):
     assert row["question"] == question and row["verdict"] == fact.get("verdict", "answered")
 
 
-def test_every_formula_that_fails_is_reported(tmp_path, capsys):
+def test_all_formulas_that_fail_are_reported(tmp_path, capsys):
     cells = [new_markdown_cell(f"$\\nosuch{letter}{{x}}$") for letter in "abc"]
     runner.run_notebooks([write(tmp_path, "n", *cells)], tmp_path / "out", stored=True)
-    assert [f"nosuch{letter}" in capsys.readouterr().err for letter in "a"] == [True]
-    runner.run_notebooks([tmp_path / "n.ipynb"], tmp_path / "out", stored=True)
     said = capsys.readouterr().err
     assert all(f"nosuch{letter}" in said for letter in "abc")
 

@@ -57,7 +57,7 @@ def test_an_answer_has_its_memory_and_no_files_threads_or_long_answers():
 
 
 def test_a_second_is_a_second_and_every_exercise_has_its_own(monkeypatch):
-    said = verdicts({"late": [kl(before="import time\ntime.sleep(3)")], "next": [KL]}, seconds=1)
+    said = verdicts({"late": [kl(before="import time\ntime.sleep(0.6)")], "next": [KL]}, seconds=1)
     assert said == {"late": "It takes longer than 1 seconds.", "next": ""}
     limits = []
     monkeypatch.setattr(sandbox, "converse", lambda command, request, seconds: limits.append(seconds) or {})

@@ -75,9 +75,6 @@ class DuelTask:
         """The generator's turn."""
         return {"loss": self.cost(self.module.discriminator(self.draw(len(indices), generator)))}
 
-    def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        raise NotImplementedError("A GAN is trained by its two players.")
-
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
         return {}
 
