@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torchvision
 from filelock import FileLock
 
 from .dataset import Dataset
@@ -16,9 +15,9 @@ from .folder import load_folder
 
 DIGITS = tuple("0123456789")
 HELD_OUT = 360  # test images of scikit-learn's 1,797 digits, with equal shares of every class
-TORCHVISION = {  # the set's title, its folder, who reads it
-    "mnist": ("MNIST", "MNIST", torchvision.datasets.MNIST),
-    "cifar10": ("CIFAR-10", "cifar-10-batches-py", torchvision.datasets.CIFAR10),
+TORCHVISION = {  # the set's title, its folder, torchvision's class for it
+    "mnist": ("MNIST", "MNIST", "MNIST"),
+    "cifar10": ("CIFAR-10", "cifar-10-batches-py", "CIFAR10"),
 }
 QUICK = 'The quick profile needs no download: load("shapes10") and load("digits") always work.'
 
@@ -52,7 +51,9 @@ def from_torchvision(name: str, split: str, root: Path, download: bool) -> Datas
     "CIFAR-10 (JPEG copy)". Raises FileNotFoundError when nothing is there and `download` is False, ConnectionError when
     the download fails, ValueError for damaged files.
     """
-    title, inside, kind = TORCHVISION[name]
+    from torchvision import datasets  # seconds, which a notebook on drawn pictures need not wait
+
+    title, inside, kind = *TORCHVISION[name][:2], getattr(datasets, TORCHVISION[name][2])
     cache = root / "cache"
     place = next((folder for folder in (cache, root) if (folder / inside).is_dir()), None)
     copy = next((folder for folder in (cache / name, root / name) if (folder / "train").is_dir()), None)

@@ -85,7 +85,7 @@ def linear_probe_converged(train_y: Array, train_labels: Array, test_y: Array, t
     v = torch.zeros(d, len(classes), requires_grad=True)
     bias = torch.zeros(len(classes), requires_grad=True)
     stop = {"max_iter": 500, "tolerance_grad": 1e-5, "tolerance_change": 1e-9}
-    optimiser = torch.optim.LBFGS([v, bias], **stop, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([v, bias], **stop, history_size=20, line_search_fn="strong_wolfe")
 
     def layer() -> Tensor:
         return torch.linalg.solve_triangular(factor.T, v, upper=True)  # W = L⁻ᵀ v  (d, c)

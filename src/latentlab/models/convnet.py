@@ -5,7 +5,6 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import resnet18
 
 from latentlab.data import to_float
 
@@ -81,6 +80,8 @@ class ResNet18(nn.Module):
     """
 
     def __init__(self, channels: int = 3, dim: int = 128):
+        from torchvision.models import resnet18  # seconds, which nobody else need wait
+
         super().__init__()
         self.net, self.dim = resnet18(weights=None, num_classes=dim), dim
         self.net.conv1 = nn.Conv2d(channels, 64, 3, 1, 1, bias=False)
