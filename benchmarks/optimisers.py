@@ -42,14 +42,17 @@ def main() -> None:
     given = parser.parse_args()
     train, test = (load("cifar10", split, download=given.download) for split in ("train", "test"))
     begun, workers = time.perf_counter(), joblib.Parallel(n_jobs=given.jobs, verbose=5)
-    learn, held = train.holdout(5000, seed=77)
+
+    def by_name(
+        asked: list[tuple[str, float, int]], train: Dataset, test: Dataset, probe: int
+    ) -> dict[str, list[dict]]:
+        rows = workers(joblib.delayed(trial)(*one, given.minutes, train, test, probe) for one in asked)
+        return {name: [row for (n, *_), row in zip(asked, rows, strict=True) if n == name] for name in RATES}
+
     asked = [(name, rate, 0) for name, rates in RATES.items() for rate in rates]
-    rows = workers(joblib.delayed(trial)(*one, given.minutes, learn, held, PROBE) for one in asked)
-    trials = {name: [row for (n, *_), row in zip(asked, rows, strict=True) if n == name] for name in RATES}
+    trials = by_name(asked, *train.holdout(5000, seed=77), PROBE)
     best = {name: max(found, key=lambda row: row["probe"])["rate"] for name, found in trials.items()}
-    fresh = [(name, rate, 11 + k) for name, rate in best.items() for k in range(given.seeds)]
-    rows = workers(joblib.delayed(trial)(*one, given.minutes, train, test, len(train)) for one in fresh)
-    last = {name: [row for (n, *_), row in zip(fresh, rows, strict=True) if n == name] for name in RATES}
+    last = by_name([(n, rate, 11 + k) for n, rate in best.items() for k in range(given.seeds)], train, test, len(train))
     for name in RATES:
         tried = ", ".join(f"{row['rate']:g}: {row['probe']:.1f}" for row in trials[name])
         found = spread([row["probe"] for row in last[name]])

@@ -51,9 +51,7 @@ def from_torchvision(name: str, split: str, root: Path, download: bool) -> Datas
     "CIFAR-10 (JPEG copy)". Raises FileNotFoundError when nothing is there and `download` is False, ConnectionError when
     the download fails, ValueError for damaged files.
     """
-    from torchvision import datasets  # seconds, which a notebook on drawn pictures need not wait
-
-    title, inside, kind = *TORCHVISION[name][:2], getattr(datasets, TORCHVISION[name][2])
+    title, inside, kind = TORCHVISION[name]
     cache = root / "cache"
     place = next((folder for folder in (cache, root) if (folder / inside).is_dir()), None)
     copy = next((folder for folder in (cache / name, root / name) if (folder / "train").is_dir()), None)
@@ -62,9 +60,11 @@ def from_torchvision(name: str, split: str, root: Path, download: bool) -> Datas
     if place is None and not download:
         ways = "Call load(…, download=True), put its files there by hand, or set LATENTLAB_DATA to where they are."
         raise FileNotFoundError(f"{title} is not in {cache / inside}. {ways} {QUICK}")
-    place = place or _download(cache, title, inside, kind)
+    from torchvision import datasets  # seconds, which nobody need wait before
+
+    place = place or _download(cache, title, inside, getattr(datasets, kind))
     try:
-        data = kind(str(place), train=split == "train")
+        data = getattr(datasets, kind)(str(place), train=split == "train")
     except Exception as error:  # torchvision's readers raise many kinds for damaged files, among them AssertionError
         said = f"The files in {place / inside} are incomplete or damaged ({type(error).__name__}: {error})."
         raise ValueError(f"{said} Delete that folder and load again with download=True. {QUICK}") from error
