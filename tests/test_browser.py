@@ -7,8 +7,6 @@ import pytest
 pytest.importorskip("websocket")
 
 from browser import AXE, CHROMIUM, Browser  # noqa: E402, I001
-from latentlab.data import repository  # noqa: E402
-from latentlab.publish import runner  # noqa: E402
 
 REQUIRED = os.environ.get("LATENTLAB_BROWSER") == "required"  # .ci/run says so where it could install one
 pytestmark = pytest.mark.skipif(
@@ -16,13 +14,6 @@ pytestmark = pytest.mark.skipif(
     reason="NO BROWSER: THE PAGES ARE NOT TESTED. Install Debian's chromium (CI does).",
 )
 SHOWN = "e => e.offsetParent !== null"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    runner.run_notebooks([repository() / "notebooks"], folder, stored=True)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,12 @@
 """GAN: costs against their formulas, what a discriminator knows, two players killed and resumed, samples measured."""
 
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+import random
 
 import pytest
 import torch
 
+from killing import kill
 from latentlab.data import load
 from latentlab.evaluation import frechet_distance, modes_reached, ring
 from latentlab.losses import density_ratio, discriminator_cost, jensen_shannon, non_saturating_cost, saturating_cost
@@ -110,15 +106,8 @@ def points_run(**options):
     return network, real
 
 
-TRAIN = """
-import sys; sys.path.insert(0, {tests!r})
-import torch; torch.set_num_threads(1)
-from pathlib import Path
-from test_gan import points_run
-from latentlab.training import checksum
-folder = Path({folder!r})
-print(checksum(points_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), every=0.02)[0]))
-"""
+def kept_points(folder):
+    return points_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), every=0.02)[0]
 
 
 def test_two_players_find_the_ring_and_a_killed_run_resumes_to_the_same_weights(tmp_path):
@@ -126,17 +115,8 @@ def test_two_players_find_the_ring_and_a_killed_run_resumes_to_the_same_weights(
     whole, real = points_run()
     points = whole.generator(torch.randn(1000, 4, generator=torch.Generator().manual_seed(1))).detach()
     assert frechet_distance(real, points) < 0.5
-    code = [sys.executable, "-c", TRAIN.format(tests=str(Path(__file__).parent), folder=str(tmp_path / "run"))]
-    child, begun = subprocess.Popen(code, stdout=subprocess.DEVNULL), time.perf_counter()
-    while not (tmp_path / "run" / "checkpoint.pt").exists():
-        assert child.poll() is None and time.perf_counter() - begun < 60
-        time.sleep(0.001)
-    time.sleep(0.2)
-    assert child.poll() is None, "the run ended before it could be killed"
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    resumed = subprocess.run(code, capture_output=True, text=True, check=True).stdout.strip()
-    assert resumed == checksum(whole)
+    kill(kept_points, tmp_path, random.Random(0))
+    assert checksum(kept_points(tmp_path)) == checksum(whole)
 
 
 def test_the_recipe_draws_images_and_refuses_unknown_costs(monkeypatch):

@@ -81,14 +81,6 @@ def shown(*ids):
     return f"from IPython.display import display\ndisplay({arguments})"
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The pages of all notebooks, from the outputs that are stored in them."""
-    folder = tmp_path_factory.mktemp("site")
-    runner.run_notebooks([repository() / "notebooks"], folder, stored=True)
-    return folder
-
-
 def test_every_page_is_whole_without_a_network(site):
     read = {path.name: Reader(path.read_text(encoding="utf-8")) for path in sorted(site.glob("*.html"))}
     assert len(read) == 1 + len(list((repository() / "notebooks").glob("*.ipynb")))

@@ -2,16 +2,13 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
+from killing import kill
 from latentlab.data import load
 from latentlab.models import ConvNet
 from latentlab.recipes.vicreg import pretraining as vicreg
@@ -207,48 +204,23 @@ def test_training_does_not_touch_the_global_generator():
     assert torch.equal(torch.rand(3), expected)
 
 
-TRAIN = """
-import sys; sys.path.insert(0, {tests!r})
-import torch; torch.set_num_threads(1)
-from test_training import tiny_run, SHORT
-from dataclasses import replace
-from pathlib import Path
-from latentlab.training import checksum
-folder = Path({folder!r})
-budget = replace(SHORT, epochs=150, checkpoint_every=0.02)
-run = tiny_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), budget=budget)
-print(checksum(run.network))
-"""
+KILLS = int(os.environ.get("LATENTLAB_KILLS", "3"))
+
+
+def kept_run(folder):
+    """Long enough to be killed so often, with checkpoints so frequent that some kills fall into the writing of one."""
+    budget = replace(SHORT, epochs=10 * KILLS, checkpoint_every=0.02)
+    return tiny_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), budget=budget)
 
 
 def test_killed_at_random_moments_a_run_resumes_to_the_same_weights(tmp_path):
-    """kill −9, three times, with checkpoints so frequent that some kills fall into the writing of one.
-
-    More kills, and the checksums on the screen: LATENTLAB_KILLS=10 pytest tests/test_training.py -k killed -s
-    """
-
-    def code(name):
-        program = TRAIN.format(tests=str(Path(__file__).parent), folder=str(tmp_path / name))
-        return [sys.executable, "-c", program]
-
-    expected = subprocess.run(code("whole"), capture_output=True, text=True, check=True).stdout.strip()
-    chance = random.Random(0)
-    kills = int(os.environ.get("LATENTLAB_KILLS", "3"))
-    path = tmp_path / "killed" / "checkpoint.pt"
-    for _ in range(kills):
-        written = path.stat().st_mtime_ns if path.exists() else None
-        child = subprocess.Popen(code("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        begun = time.perf_counter()
-        # until this child has written a checkpoint of its own
-        while not (path.exists() and path.stat().st_mtime_ns != written):
-            assert child.poll() is None and time.perf_counter() - begun < 60
-            time.sleep(0.001)
-        time.sleep(chance.uniform(0.0, 0.3))
-        assert child.poll() is None, "the run ended before it could be killed; give it more epochs"
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
-    resumed = subprocess.run(code("killed"), capture_output=True, text=True, check=True).stdout.strip()
-    print(f"\n{kills} kills; uninterrupted {expected[:16]}, resumed {resumed[:16]}")
+    """More kills, and the checksums on the screen: LATENTLAB_KILLS=10 pytest tests/test_training.py -k killed -s"""
+    torch.set_num_threads(1)
+    expected, chance = checksum(kept_run(tmp_path / "whole").network), random.Random(0)
+    for _ in range(KILLS):
+        kill(kept_run, tmp_path / "killed", chance)
+    resumed = checksum(kept_run(tmp_path / "killed").network)
+    print(f"\n{KILLS} kills; uninterrupted {expected[:16]}, resumed {resumed[:16]}")
     assert resumed == expected
     assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.pt"]
 
