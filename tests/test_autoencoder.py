@@ -159,11 +159,12 @@ def test_networks_of_one_seed_see_the_same_batches(digits):
 def test_many_at_once_equal_one_after_the_other(digits):
     """Two processes with one thread each give the weights of this process alone; equal variants are trained once."""
     train, test = digits
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
     many = sweep.run_all(sweep.by_size(SMALL) | {"again": replace(SMALL, dim=6)}, (0, 1), train=train, test=test)
     assert (
         list(many) == ["3", "6", "again"] and [r.seed for r in many["3"]] == [0, 1] and many["again"][1] is many["6"][1]
     )
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     alone = sweep.run(replace(SMALL, dim=6), train=train, test=test, seed=1, show=False)
     torch.set_num_threads(threads)

@@ -26,9 +26,7 @@ def binarise(
 
     sampled: by chance, a pixel's brightness its probability (Salakhutdinov and Murray 2008); else by the threshold ½.
     """
-    x = to_float(images)
-    if side is not None:
-        x = F.adaptive_avg_pool2d(x, side)  # (n, 1, side, side)
+    x = to_float(images) if side is None else F.adaptive_avg_pool2d(to_float(images), side)  # (n, 1, side, side)
     return torch.bernoulli(x, generator=generator) if sampled else (x > 0.5).float()
 
 
@@ -50,8 +48,7 @@ def stratified(labels: Tensor, n: int, seed: int) -> Tensor:
     position = torch.empty(len(labels), dtype=torch.float64)  # of every image within its class, from 0 to 1
     for members in (torch.nonzero(labels[order] == k).squeeze(1) for k in labels.unique()):
         position[members] = (torch.arange(len(members), dtype=torch.float64) + 0.5) / len(members)
-    chosen = torch.argsort(position, stable=True)[:n]
-    return order[chosen].sort().values
+    return order[torch.argsort(position, stable=True)[:n]].sort().values
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -35,8 +35,7 @@ def foretold(found_labels: Array, query_labels: Array) -> float:
     own = [found[::2][asked[::2] == c].flatten().bincount(minlength=10) for c in range(int(asked.max()) + 1)]
     told = torch.stack(own)  # (classes, classes): what is found for each class of query
     right = found[1::2] == told.argmax(1)[asked[1::2]][:, None]  # (m / 2, k)
-    blind = found[1::2] == told.sum(0).argmax()
-    return float(right.double().mean() - blind.double().mean())
+    return float(right.double().mean() - (found[1::2] == told.sum(0).argmax()).double().mean())
 
 
 def standing(queries: Array, base: Array, targets: Array) -> Tensor:

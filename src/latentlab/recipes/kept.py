@@ -45,3 +45,9 @@ def fetch(path: Path, blank: nn.Module, settings: Any, train: Dataset, make: Cal
         other = "data" if same else "settings"
         raise CheckpointError(f"{path} was made with other {other}. Delete it: the cell then trains it anew.{hint}")
     return about
+
+
+def once(path: Path, blank: nn.Module, settings: Any, train: Dataset, make: Callable[[], nn.Module]) -> nn.Module:
+    """`blank` in evaluation mode with the weights at `path`; a missing file is first made of `make()`. See `fetch`."""
+    fetch(path, blank, settings, train, lambda: keep(path, make(), settings, train))
+    return blank.eval()

@@ -19,12 +19,12 @@ def in_parallel(
 ) -> list[Any]:  # fmt: skip
     """function(*job) for every job, in the order of `jobs`; function, jobs and results must be picklable.
 
-    On a CPU each job runs in a process of its own with one thread, as many at a time as there are cores. On another
+    On a CPU each job runs in a process with one thread, as many at a time as torch may use threads here. On another
     device they run one after the other in this process. An error in a job ends the rest and is raised here.
     """
-    alone, results = torch.device(device).type != "cpu", []
-    threads = torch.get_num_threads() if alone else 1
-    pool = joblib.Parallel(1 if alone else min(joblib.cpu_count(), len(jobs) or 1), return_as="generator")
+    alone, results, threads = torch.device(device).type != "cpu", [], torch.get_num_threads()
+    at_once = 1 if alone else min(joblib.cpu_count(), threads, len(jobs) or 1)  # 1: in this process, none is started
+    threads, pool = threads if alone else 1, joblib.Parallel(at_once, return_as="generator")
     with progress(title, show) as update:
         for result in pool(joblib.delayed(_with_threads)(threads, function, job) for job in jobs):
             results.append(result)

@@ -1,6 +1,7 @@
 """Contrastive learning: two views of an image attract each other, all other images of the batch repel."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,7 @@ from latentlab.losses import info_nce, nt_xent
 from latentlab.models import Projector
 from latentlab.models.convnet import standardise, stem
 from latentlab.recipes.contract import Run, fitted, seeded
-from latentlab.recipes.kept import fetch, keep, path_of
+from latentlab.recipes.kept import once, path_of
 from latentlab.recipes.represent import represent
 from latentlab.recipes.vicreg.pretraining import two_views
 from latentlab.training import Budget
@@ -71,7 +72,8 @@ class Encoder(nn.Module):
         self.read = nn.Linear(sum(widths[-2:]) if self.pooled else widths[-1] * places, self.dim)
 
     def forward(self, images: Tensor) -> Tensor:
-        x, means = standardise(F.adaptive_avg_pool2d(images, self.side)), []  # (b, c, side, side)
+        small = images if images.shape[-1] == self.side else F.adaptive_avg_pool2d(images, self.side)
+        x, means = standardise(small), []  # (b, c, side, side)
         for stage in self.stages:
             x = stage(x)  # (b, width, side / 2, side / 2), …
             means.append(x.mean((2, 3)))  # (b, width)
@@ -139,6 +141,5 @@ def scores(network: SimCLR, settings: Settings, train: Dataset, test: Dataset) -
 def take(settings: Settings, name: str, seed: int, preset: str, *, train: Dataset, device: str = "cpu") -> nn.Module:
     """The encoder `name` from data/checkpoints, trained and saved if it is missing; raises as `kept.fetch`."""
     path, encoder = path_of(f"simclr-{name}", seed, preset), build(settings, train.images.shape[1:], seed).encoder
-    given = {"train": train, "seed": seed, "device": device}
-    fetch(path, encoder, settings, train, lambda: keep(path, run(settings, **given).encoder, settings, train))
-    return encoder.to(device).eval()
+    make = partial(run, settings, train=train, seed=seed, device=device)
+    return once(path, encoder, settings, train, lambda: make().encoder).to(device)

@@ -47,8 +47,7 @@ def to_line(images: Tensor, settings: Settings, generator: torch.Generator) -> t
     p = settings.edge / 2 + (1 - settings.edge) * x
     y = torch.logit(p, eps=1e-7)
     # log |dy/dx| = log(1 − α) − log p − log(1 − p), and 1/256 for each level
-    slope = torch.log(torch.tensor((1 - settings.edge) / LEVELS)) - p.log() - (1 - p).log()
-    return y, slope.sum(1)
+    return y, (torch.log(torch.tensor((1 - settings.edge) / LEVELS)) - p.log() - (1 - p).log()).sum(1)
 
 
 def from_line(y: Tensor, settings: Settings) -> Tensor:

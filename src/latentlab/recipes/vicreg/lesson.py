@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 from scipy.linalg import eigh
@@ -18,7 +17,7 @@ from latentlab.evaluation.laplacian import neighbour_graph
 from latentlab.losses import VICRegWeights
 from latentlab.training import Budget
 
-from ..kept import fetch, keep, path_of
+from ..kept import once, path_of
 from . import pretraining as vicreg
 
 Settings = vicreg.Settings
@@ -33,9 +32,8 @@ def trained(seed: int, *, train: Dataset, variance: bool = True) -> nn.Module:
     """The encoder of `LONG`, with or without the variance term, in evaluation mode; see `kept.fetch`."""
     chosen = LONG if variance else replace(LONG, weights=VICRegWeights(variance=0.0))
     path = path_of("lesson" if variance else "lesson-no-variance", seed, "quick")
-    encoder, make = vicreg.build(chosen, train.images.shape[1:], seed).encoder, partial(vicreg.run, chosen, train=train)
-    fetch(path, encoder, chosen, train, lambda: keep(path, make(seed=seed).encoder, chosen, train))
-    return encoder.eval()
+    encoder = vicreg.build(chosen, train.images.shape[1:], seed).encoder
+    return once(path, encoder, chosen, train, lambda: vicreg.run(chosen, train=train, seed=seed).encoder)
 
 
 @torch.no_grad()
