@@ -207,19 +207,19 @@ def test_training_does_not_touch_the_global_generator():
 KILLS = int(os.environ.get("LATENTLAB_KILLS", "3"))
 
 
-def kept_run(folder):
+def kept_run(folder, every=0.02):
     """Long enough to be killed so often, with checkpoints so frequent that some kills fall into the writing of one."""
-    budget = replace(SHORT, epochs=10 * KILLS, checkpoint_every=0.02)
+    budget = replace(SHORT, epochs=10 * KILLS, checkpoint_every=every)
     return tiny_run(folder=folder, resume=(folder / "checkpoint.pt").exists(), budget=budget)
 
 
 def test_killed_at_random_moments_a_run_resumes_to_the_same_weights(tmp_path):
     """More kills, and the checksums on the screen: LATENTLAB_KILLS=10 pytest tests/test_training.py -k killed -s"""
     torch.set_num_threads(1)
-    expected, chance = checksum(kept_run(tmp_path / "whole").network), random.Random(0)
+    expected, chance = checksum(kept_run(tmp_path / "whole", every=1e9).network), random.Random(0)
     for _ in range(KILLS):
         kill(kept_run, tmp_path / "killed", chance)
-    resumed = checksum(kept_run(tmp_path / "killed").network)
+    resumed = checksum(kept_run(tmp_path / "killed", every=1e9).network)
     print(f"\n{KILLS} kills; uninterrupted {expected[:16]}, resumed {resumed[:16]}")
     assert resumed == expected
     assert [p.name for p in (tmp_path / "killed").iterdir()] == ["checkpoint.pt"]
