@@ -89,4 +89,4 @@ lock: setup  ## complete requirements.lock from pyproject.toml (newer versions: 
 
 clean:  ## remove build/ and the environment's stamp (the next command checks the environment again)
 	@rm -rf build .pytest_cache .ruff_cache .benchmarks src/*.egg-info
-	@rm -f .venv/.stamp-*
+	@rm -f $(BIN)/../.stamp-*

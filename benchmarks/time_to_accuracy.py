@@ -43,7 +43,7 @@ def one_run(settings: vicreg.Settings, minutes: float, seed: int, train, test) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, nargs="+", default=[1.5, 3.0, 6.0, 12.0])
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1.5, 3.0, 5.0, 15.0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--download", action="store_true", help="fetch CIFAR-10 if it is not there")

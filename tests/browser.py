@@ -19,7 +19,7 @@ AXE = CACHE / "node_modules" / "axe-core" / "axe.min.js"  # npm install --prefix
 QUIET = "--headless --no-sandbox --disable-gpu --no-first-run --disable-sync --disable-background-networking"
 CUT = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no name has an address, but this machine
 
-# axe says nothing of a single character, nor of what reaches below the edge of its box: so more than one of a kind stays.
+# axe says nothing of a single character, nor of what reaches below its box's edge: so several of a kind stay.
 TWINS = """{ const seen = {};
 for (const e of [...document.querySelectorAll('.highlight span:not(:has(span))')].filter(e => e.checkVisibility())) {
   const kind = e.getAttribute('class');

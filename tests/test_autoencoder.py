@@ -208,15 +208,15 @@ def test_a_row_of_measures_holds_what_the_notebook_reads(digits):
 
 
 def test_pool_keeps_the_order_and_passes_errors_on():
-    assert pool.in_parallel(abs, [(-3,), (2,), (-1,)], title="", show=False) == [3, 2, 1]
-    assert pool.in_parallel(divmod, [(7, 2)], title="", device="meta", show=False) == [(3, 1)]
+    assert pool.in_parallel(abs, [(-3,), (2,), (-1,)], title="") == [3, 2, 1]
+    assert pool.in_parallel(divmod, [(7, 2)], title="", device="meta") == [(3, 1)]
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
-    assert pool.in_parallel(torch.get_num_threads, [(), ()], title="", show=False) == [1, 1]
-    assert pool.in_parallel(torch.get_num_threads, [(), ()], title="", device="meta", show=False) == [2, 2]
+    assert pool.in_parallel(torch.get_num_threads, [(), ()], title="") == [1, 1]
+    assert pool.in_parallel(torch.get_num_threads, [(), ()], title="", device="meta") == [2, 2]
     torch.set_num_threads(threads)
     with pytest.raises(ZeroDivisionError):
-        pool.in_parallel(divmod, [(1, 1), (1, 0)], title="", show=False)
+        pool.in_parallel(divmod, [(1, 1), (1, 0)], title="")
 
 
 def test_presets_say_what_the_notebook_needs():

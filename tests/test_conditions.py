@@ -67,6 +67,8 @@ def test_counts_are_drastic_or_not():
 
 def test_a_lost_number_is_judged_only_in_the_authors_set_up():
     ours = [70.0, 71.0, 72.0]
+    with pytest.raises(ValueError, match="at least two seeds"):
+        lost_number(71.5, ours[:1])
     assert lost_number(71.5, ours) is True and lost_number(17.58, ours) is False and lost_number(90.0, ours) is False
     other = lost_number(17.58, ours, "another encoder")
     assert isinstance(other, Unresolved) and "another encoder" in str(other)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latentlab.losses import VICRegWeights, covariance, covariance_matrix, invariance, spread, variance, vicreg
-from latentlab.losses.vicreg import vicreg_of_many
+from latentlab.losses.vicreg import correlation, vicreg_of_many
 
 # Three embeddings of two coordinates and their partners. By hand:
 #   means (1, 2); deviations (−1, −2), (0, 0), (1, 2); 1/(b−1) = 1/2
@@ -47,6 +47,17 @@ def test_against_the_loss_as_the_paper_states_it():
         expected += (matrix - torch.diag(matrix.diagonal())).square().sum() / 7
     assert vicreg(z1, z2, VICRegWeights(variance=50.0))["loss"].item() == pytest.approx(expected.item(), rel=1e-12)
     assert torch.allclose(covariance_matrix(z1), torch.cov(z1.T), atol=1e-12)
+
+
+def test_losses_and_correlation_are_exact_under_autocast_and_beside_a_still_coordinate():
+    z = torch.randn(4, 16, 8, generator=torch.Generator().manual_seed(0))
+    expected = vicreg_of_many(z), vicreg(*z[:2])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = vicreg_of_many(z), vicreg(*z[:2])
+    for ours, theirs in zip(found, expected, strict=True):
+        assert all(torch.equal(ours[term], theirs[term]) for term in theirs)
+    still = torch.cat([z[0, :, :2], torch.ones(16, 1)], dim=1)  # (16, 3): only one pair of coordinates moves
+    assert correlation(still).item() == pytest.approx(torch.corrcoef(z[0, :, :2].T)[0, 1].item() ** 2 / 3, rel=1e-5)
 
 
 def test_the_loss_of_many_views_is_the_mean_over_all_pairs_of_views():

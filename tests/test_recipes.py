@@ -51,6 +51,20 @@ def test_train_evaluate_and_refuse_to_overwrite(pictures, tmp_path, capsys):
     assert "6 steps" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--data", "no/such/folder"), "no/such/folder"),
+        (("--set", "views=foo"), "views is one of"),
+        (("--set", "looks=1"), "at least 2"),
+        (("--epochs", 0), "must be positive"),
+    ],
+)
+def test_what_cannot_run_leaves_no_folder_that_blocks_the_next_try(given, said, tmp_path, capsys):
+    assert command("train", "vicreg", "--out", tmp_path / "run", *given) == 1
+    assert said in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
 def test_a_run_without_a_checkpoint_starts_at_its_beginning(pictures, tmp_path, capsys):
     """Killed before the first checkpoint: only settings.json is there."""
     settings = replace(vicreg.PRESETS["quick"], data=str(pictures), views="none")

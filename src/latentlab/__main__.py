@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from latentlab.data import load
+from latentlab.data import Dataset, load
 from latentlab.grading import run as grading
 from latentlab.recipes import RECIPES, contract
 from latentlab.recipes.vicreg import ablations
@@ -21,22 +21,22 @@ def train(given: argparse.Namespace) -> None:
     """Start a run: the preset's settings with what the command line changes."""
     contract.recipe(given.recipe, needs="run")
     changes = dict(given.set) | ({"data": given.data} if given.data else {})
-    if given.minutes or given.epochs:
+    if given.minutes is not None or given.epochs is not None:
         changes |= {"budget.minutes": given.minutes, "budget.epochs": given.epochs}
     settings = contract.changed(contract.preset(given.recipe, given.preset), changes)
+    data = data_of(settings, given)  # what is missing or damaged is told before a folder is made
     contract.begin(given.run, given.recipe, settings, given.seed)
-    resume(given)
+    resume(given, data)
 
 
-def resume(given: argparse.Namespace) -> None:
+def resume(given: argparse.Namespace, data: dict[str, Dataset] | None = None) -> None:
     """Take a run up where its checkpoint stands; a run without one starts at its beginning."""
     module, settings, seed = contract.read(given.run)
     where = {"device": given.device, "folder": given.run, "resume": (Path(given.run) / "checkpoint.pt").exists()}
-    run = module.run(settings, **data_of(settings, given), seed=seed, **where)
+    run = module.run(settings, **(data or data_of(settings, given)), seed=seed, **where)
     digest = contract.finish(given.run, run)
     if processes.rank() == 0:
-        steps, minutes = run.history.steps, run.history.seconds / 60
-        print(f"{given.run}: {steps} steps in {minutes:.1f} minutes, weights {digest[:16]}")
+        print(f"{given.run}: {run.history.steps} steps, {run.history.seconds / 60:.1f} minutes, weights {digest[:16]}")
 
 
 def evaluate(given: argparse.Namespace) -> None:

@@ -106,7 +106,7 @@ def _decoded(files: list[Path], size: int | None) -> Iterator[np.ndarray]:
                 first = first or (file, image)
                 if image.shape != first[1].shape:
                     sizes = " and ".join(f"{f} is {i.shape[1]}×{i.shape[0]}" for f, i in (first, (file, image)))
-                    raise ValueError(f"The images differ in size: {sizes}. Pass size=64, say, to scale and crop all.")
+                    raise ValueError(f"The images differ in size: {sizes}. load(…, size=64) scales and crops all.")
             if not broken:
                 yield np.ascontiguousarray(np.stack(images).transpose(0, 3, 1, 2))  # (b, 3, h, w)
     if broken:

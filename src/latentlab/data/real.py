@@ -58,7 +58,7 @@ def from_torchvision(name: str, split: str, root: Path, download: bool) -> Datas
     if place is None and copy is not None and name == "cifar10":
         return load_folder(copy, split, cache / "decoded", name="CIFAR-10 (JPEG copy)")
     if place is None and not download:
-        ways = "Call load(…, download=True), put its files there by hand, or set LATENTLAB_DATA to where they are."
+        ways = "Use load(…, download=True) or --download, put its files there, or set LATENTLAB_DATA to where they are."
         raise FileNotFoundError(f"{title} is not in {cache / inside}. {ways} {QUICK}")
     from torchvision import datasets  # seconds, which nobody need wait before
 

@@ -6,7 +6,7 @@ from .clusters import cluster_agreement, confusion, k_means, silhouette
 from .correlation import correlation_matrix, effective_rank, measure_correlation, spectrum
 from .intervals import Unresolved, ahead, spread
 from .maps import map_quality, neighbour_overlap, pca_map, tsne_map
-from .neighbours import knn, knn_accuracy, knn_leave_one_out, neighbours
+from .neighbours import knn, knn_leave_one_out, neighbours
 from .probe import linear_probe, linear_probe_converged
 from .receptive import before, by_pencil, receptive_field
 from .reconstruction import explained_components, pca_errors

@@ -93,6 +93,8 @@ def lost_number(number: float, ours: Array, differs: str = "") -> Truth:
 
     True inside the 95 % interval over seeds, False outside; not resolved if `differs` names what is different.
     """
+    if len(ours) < 2:
+        raise ValueError("The number of a lost run is judged by at least two seeds of ours; one has no interval.")
     low, high = spread(ours).interval
     if differs:
         return OtherSetup((low + high) / 2 - number, (high - low) / 2, len(ours), differs)

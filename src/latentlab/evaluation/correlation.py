@@ -89,8 +89,6 @@ def effective_rank(y: Array) -> float:
     Source: Roy and Vetterli (2007), with variances in place of singular values.
     """
     variances = spectrum(y)
-    if not variances.sum() > 0:
-        return 0.0
     # p_i = σ_i² / Σ σ²;  exp(−Σ p log p)
     p = variances / variances.sum()
-    return float(torch.special.entr(p).sum().exp())
+    return float(torch.special.entr(p).sum().exp()) if variances.sum() > 0 else 0.0

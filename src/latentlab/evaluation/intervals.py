@@ -51,7 +51,7 @@ class Unresolved:
     n: int  # seeds
 
     def __str__(self) -> str:
-        needed = ceil(self.n * (self.noise / max(abs(self.difference), 1e-12)) ** 2)
+        needed = ceil(self.n * ((self.noise or 1) / max(abs(self.difference), 1e-12)) ** 2)
         seeds = f"over {self.n} comparisons; about ≈ {min(needed, 9999)} would decide"
         return f"≈ {self.difference:.3g} ± {self.noise:.2g} {seeds}"
 

@@ -79,11 +79,6 @@ def knn(
     return score(vote(labels[neighbours(test, train, k, metric=metric)[1]]), truth)
 
 
-def knn_accuracy(train_y: Array, train_labels: Array, test_y: Array, test_labels: Array, k: int, metric: str) -> float:
-    """Accuracy in [0, 1] of the k-nearest-neighbour classifier: `knn(...)` without interval and predictions."""
-    return knn(train_y, train_labels, test_y, test_labels, k, metric).accuracy
-
-
 def knn_leave_one_out(y: Array, labels: Array, k: int = 10) -> Score:
     """k-NN (Euclidean) of every row of y (n, d) among all other rows. Raises ValueError as `neighbours` does."""
     rows = as_features(y, "y")

@@ -32,7 +32,8 @@ def foretold(found_labels: Array, query_labels: Array) -> float:
     found_labels (m, k), query_labels (m,). The best guesses are learned on the even queries and tried on the odd ones.
     """
     found, asked = torch.as_tensor(found_labels), torch.as_tensor(query_labels)
-    own = [found[::2][asked[::2] == c].flatten().bincount(minlength=10) for c in range(int(asked.max()) + 1)]
+    classes = range(int(max(found.max(), asked.max())) + 1)
+    own = [found[::2][asked[::2] == c].flatten().bincount(minlength=len(classes)) for c in classes]
     told = torch.stack(own)  # (classes, classes): what is found for each class of query
     right = found[1::2] == told.argmax(1)[asked[1::2]][:, None]  # (m / 2, k)
     return float(right.double().mean() - (found[1::2] == told.sum(0).argmax()).double().mean())

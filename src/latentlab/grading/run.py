@@ -63,8 +63,8 @@ def command(given: argparse.Namespace) -> None:
         raise ValueError(f"No exercises for {', '.join(sorted(wrong))}; there are {', '.join(sorted(known))}.")
     if sandbox.isolation() == "limits only" and not given.scheduler:
         print(f"WARNING: {sandbox.WARNING}", file=sys.stderr)
-    settings = {"seed": seed(out, given.seed), "seconds": given.seconds, "notebooks": sorted(set(given.notebooks))}
     handed_in = students(folder, out)
+    settings = {"seed": seed(out, given.seed), "seconds": given.seconds, "notebooks": sorted(set(given.notebooks))}
     digests = {student: digest(files, settings) for student, files in handed_in.items()}
     records: dict[str, dict[str, Any]] = {}
     for student in handed_in:

@@ -55,9 +55,9 @@ def covariance(z: Tensor) -> Tensor:
 
 def correlation(z: Tensor) -> Tensor:
     """Mean squared correlation of different coordinates: covariances without the spreads; z (b, d) → scalar."""
-    r = torch.corrcoef(z.T)  # (d, d)
+    r = torch.corrcoef(z.T).nan_to_num()  # (d, d); a coordinate that stands still correlates with nothing
     # 1/(d (d − 1)) Σ_{j≠k} r²_jk
-    return (r.square().sum() - len(r)) / (len(r) * (len(r) - 1))
+    return (r.square().sum() - r.diagonal().square().sum()) / (len(r) * (len(r) - 1))
 
 
 def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights()) -> dict[str, Tensor]:
@@ -77,11 +77,11 @@ def vicreg(z1: Tensor, z2: Tensor, weights: VICRegWeights = VICRegWeights()) -> 
 
 def vicreg_of_many(z: Tensor, weights: VICRegWeights = VICRegWeights()) -> dict[str, Tensor]:
     """The loss for k ≥ 2 views of every image, all pairs compared, spread and covariance of all rows; z (k, b, d)."""
-    k, z = len(z), z.float()
-    rows = z.flatten(0, 1)  # (k·b, d)
-    # mean over pairs of ‖z_v − z_w‖² = 2k / (k − 1) · mean over views of ‖z_v − z̄‖²
-    s = 2 * k / (k - 1) * (z - z.mean(0)).square().mean()
-    return _weighted(weights, s, variance(rows, weights.gamma, weights.epsilon), 2 * covariance(rows))
+    k, z, rows = len(z), z.float(), z.float().flatten(0, 1)  # (k·b, d)
+    with torch.autocast(z.device.type, enabled=False):
+        # mean over pairs of ‖z_v − z_w‖² = 2k / (k − 1) · mean over views of ‖z_v − z̄‖²
+        s = 2 * k / (k - 1) * (z - z.mean(0)).square().mean()
+        return _weighted(weights, s, variance(rows, weights.gamma, weights.epsilon), 2 * covariance(rows))
 
 
 def _weighted(weights: VICRegWeights, s: Tensor, v: Tensor, c: Tensor) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """Wiring: the only place that knows data, model, loss and loop together. A folder per coursework, one contract."""
 
-# name -> module. Those with `run` train from the command line; all have Settings and PRESETS (see `contract`).
+# name -> module. Those with `run` train from the command line; they have Settings and PRESETS (see `contract`).
 RECIPES = {
     "vicreg": "latentlab.recipes.vicreg.pretraining",
     "lesson": "latentlab.recipes.vicreg.lesson",

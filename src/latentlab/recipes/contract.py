@@ -48,7 +48,7 @@ class Run:
 def seeded(seed: int) -> Iterator[None]:
     """Weights made inside come from the seed; the global generator stays as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield
 
 
@@ -117,7 +117,7 @@ def begin(folder: Path | str, name: str, settings: Any, seed: int) -> None:
     """Write down what is about to be trained; raises FileExistsError if the folder holds another run."""
     files = Path(folder) / "settings.json", Path(folder) / "checkpoint.pt"
     if agree(any(file.exists() for file in files)):  # one process looks, before any writes
-        hint = f"Go on with it by `python -m latentlab resume {folder}`, or choose another --out."
+        hint = f"Go on with it by `python -m latentlab resume {folder}`, choose another --out, or delete the folder."
         raise FileExistsError(f"{folder} already holds a run. {hint}")
     if rank() == 0:
         write_json(files[0], {"recipe": name, "seed": seed, "settings": asdict(settings)})

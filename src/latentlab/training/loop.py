@@ -198,7 +198,8 @@ class _State:
             place = (1 + processes.rank(), self.history.steps, *((turn,) if turn else ()))
             generator = generator_for(self.seed, *place, device=self.device)
             with autocast(self.budget.precision, self.device), torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(generator.initial_seed())  # dropout has no generator of its own
+                chance = torch.cuda if self.device.type == "cuda" else torch.default_generator
+                chance.manual_seed(generator.initial_seed())  # dropout has no generator of its own
                 terms = player.terms(indices, generator)
             optimiser.zero_grad(set_to_none=True)
             terms["loss"].backward()

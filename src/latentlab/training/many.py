@@ -15,7 +15,6 @@ from .progress import progress
 
 def in_parallel(
     function: Callable[..., Any], jobs: Sequence[tuple], *, title: str, device: torch.device | str = "cpu",
-    show: bool = True,
 ) -> list[Any]:  # fmt: skip
     """function(*job) for every job, in the order of `jobs`; function, jobs and results must be picklable.
 
@@ -25,7 +24,7 @@ def in_parallel(
     alone, results, threads = torch.device(device).type != "cpu", [], torch.get_num_threads()
     at_once = 1 if alone else min(joblib.cpu_count(), threads, len(jobs) or 1)  # 1: in this process, none is started
     threads, pool = threads if alone else 1, joblib.Parallel(at_once, return_as="generator")
-    with progress(title, show) as update:
+    with progress(title, True) as update:
         for result in pool(joblib.delayed(_with_threads)(threads, function, job) for job in jobs):
             results.append(result)
             update(len(results) / len(jobs))

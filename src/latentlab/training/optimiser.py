@@ -62,7 +62,7 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum for weights with two or more axes, Adam for the others. `state_dict` holds both.
 
-    `learning_rate` is the step of the matrices, `adam_rate` that of the rest; a schedule scales "lr" in both groups.
+    `learning_rate` and `weight_decay` are the matrices', `adam_rate` is the step of the rest, which does not decay.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ import numpy as np
 from torch import nn
 
 from latentlab.data import Dataset, to_float
-from latentlab.evaluation import ahead, explained_components, knn_accuracy, measure_correlation
+from latentlab.evaluation import ahead, explained_components, knn, measure_correlation
 from latentlab.evaluation.conditions import Truth
 from latentlab.evaluation.correlation import structure_error
 from latentlab.evaluation.learning import fluctuation, steps_to_own_floor
@@ -52,7 +52,7 @@ def measure(run: Run, train: Dataset, test: Dataset, judge: nn.Module, axes: Axe
         "recognised": float((recognise(judge, back).argmax(1) == few.labels).float().mean()),
         "components": explained_components(back, x, axes),
         "pixel correlation": structure_error(back, x),
-        "neighbours": knn_accuracy(y_known, known.labels, y[: len(few)], few.labels, k=10, metric="euclidean"),
+        "neighbours": knn(y_known, known.labels, y[: len(few)], few.labels, k=10, metric="euclidean").accuracy,
     }
 
 

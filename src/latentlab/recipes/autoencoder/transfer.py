@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from latentlab.data import Dataset, to_float
-from latentlab.evaluation import knn_accuracy
+from latentlab.evaluation import knn
 from latentlab.models import Autoencoder
 from latentlab.recipes.contract import Run, seeded
 from latentlab.recipes.represent import pixels, represent
@@ -186,4 +186,4 @@ def neighbours_of(encoder: nn.Module | None, train: Dataset, test: Dataset) -> f
     """Accuracy of ten nearest neighbours among an encoder's codes, or, without one, raw pixels; of 5,000 and 2,000."""
     known, new = train.first(min(len(train), 5000)), test.first(min(len(test), 2000))
     read = pixels if encoder is None else lambda images: represent(encoder, images, precision="float32")
-    return knn_accuracy(read(known.images), known.labels, read(new.images), new.labels, k=10, metric="euclidean")
+    return knn(read(known.images), known.labels, read(new.images), new.labels, k=10, metric="euclidean").accuracy

@@ -91,5 +91,5 @@ def scores(network: PixelCNN, settings: Settings, train: Dataset, test: Dataset)
 
 def sample(network: PixelCNN, settings: Settings, n: int, generator: torch.Generator) -> Tensor:
     """n images (n, 1, side, side) of 0 and 1, drawn pixel by pixel."""
-    nothing = torch.zeros(settings.side, settings.side, dtype=torch.bool)
-    return complete(network, torch.zeros(n, 1, settings.side, settings.side), nothing, generator)
+    blank = torch.zeros(n, 1, settings.side, settings.side, device=generator.device)
+    return complete(network, blank, blank[0, 0] > 0, generator)  # nothing is given

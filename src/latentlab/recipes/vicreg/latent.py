@@ -17,8 +17,8 @@ from latentlab.training import Budget, History, fit
 KINDS = {
     "views": "two free codes per image, one for each view, under VICReg's loss: no picture enters",
     "decoder": "one code per image and one decoder for all; the decoded picture matches the image under every view",
-    "shared encoder": "the control: the same, but the codes come out of one linear layer that all images share",
-    "decoder+spread": "the same with VICReg's variance and covariance terms on the codes",
+    "shared encoder": "the control: as 'decoder', but the codes come out of one linear layer that all images share",
+    "decoder+spread": "as 'decoder', with VICReg's variance and covariance terms on the codes",
 }
 
 

@@ -23,20 +23,24 @@ from latentlab.training.processes import gather
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides a VICReg run but the seed."""
+    """Everything that decides a VICReg run but the seed. Raises ValueError for unknown views, or fewer than two."""
 
     data: str = "shapes10"
     views: str = "shapes"  # a name in augment.PRESETS
     encoder: str = "convnet"  # or "resnet18"
     widths: tuple[int, ...] = (32, 96, 160, 224)  # the ConvNet's stages
     keep: int | None = None  # how many of its last stages make the representation; None is all
-    looks: int = 2  # views of each image in a step; more than two are compared pair by pair
+    looks: int = 2  # views of each image in a step, at least 2; more are compared pair by pair
     whiten: bool = False  # its first stage starts as filters that whiten patches of the training images
     dim: int = 128  # the ResNet's representation
     projector: tuple[int, ...] = (512, 512, 512)
     weights: VICRegWeights = field(default_factory=VICRegWeights)
     budget: Budget = field(default_factory=Budget)
     test_images: int = 2000  # the loss terms of the test set are taken on the first so many
+
+    def __post_init__(self) -> None:
+        if self.views not in VIEWS or self.looks < 2:
+            raise ValueError(f"views is one of {', '.join(VIEWS)}, looks at least 2; got {self.views}, {self.looks}.")
 
 
 _muon = Budget(epochs=None, minutes=6.0, optimiser="muon", learning_rate=0.02, weight_decay=0.0, compile=True)
@@ -54,7 +58,7 @@ PRESETS = {
 
 
 class VICRegTask:
-    """Two views of every image, or one of it and one of an image of its `partners` (n, k); embeddings; three terms."""
+    """`looks` views of every image, or one of it and the others of an image of its `partners` (n, k); three terms."""
 
     def __init__(
         self, network: JointEmbedding, train: Dataset, test: Dataset | None, settings: Settings,
