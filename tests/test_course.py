@@ -239,7 +239,7 @@ def test_an_interrupted_write_leaves_nothing_half_written(folder, monkeypatch):
 
 
 def test_missing_and_damaged_references_say_what_to_do(folder):
-    with pytest.raises(FileNotFoundError, match="No result 'run' yet .*make full"):
+    with pytest.raises(FileNotFoundError, match="No reference result 'run' yet .*make full"):
         course.load_reference("run")
     folder.mkdir(parents=True)
     for text in ("{", "[]", json.dumps({"name": "run"})):

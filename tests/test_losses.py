@@ -56,8 +56,9 @@ def test_losses_and_correlation_are_exact_under_autocast_and_beside_a_still_coor
         found = vicreg_of_many(z), vicreg(*z[:2])
     for ours, theirs in zip(found, expected, strict=True):
         assert all(torch.equal(ours[term], theirs[term]) for term in theirs)
-    still = torch.cat([z[0, :, :2], torch.ones(16, 1)], dim=1)  # (16, 3): only one pair of coordinates moves
-    assert correlation(still).item() == pytest.approx(torch.corrcoef(z[0, :, :2].T)[0, 1].item() ** 2 / 3, rel=1e-3)
+    moving = z[0, :, :2].double()  # (16, 2)
+    still = torch.cat([moving, torch.ones(16, 1)], dim=1)  # (16, 3): only one pair of coordinates moves
+    assert correlation(still).item() == pytest.approx(torch.corrcoef(moving.T)[0, 1].item() ** 2 / 3, rel=1e-9)
 
 
 def test_the_loss_of_many_views_is_the_mean_over_all_pairs_of_views():

@@ -80,7 +80,7 @@ def load_reference(name: str) -> Reference:
     """The recorded result `name`. Raises FileNotFoundError if there is none yet, ValueError if the file is damaged."""
     path = _file(name)
     if not path.exists():
-        raise FileNotFoundError(f"No result {name!r} yet ({path}): `make full` (13_…: `make bench-cifar`) records it.")
+        raise FileNotFoundError(f"No reference result {name!r} yet ({path}): run `make full` (13_…: `bench-cifar`).")
     try:
         return Reference(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
