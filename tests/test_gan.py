@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from killing import kill
-from latentlab.data import load
+from latentlab.data import load, to_float
 from latentlab.evaluation import frechet_distance, modes_reached, ring
 from latentlab.losses import density_ratio, discriminator_cost, jensen_shannon, non_saturating_cost, saturating_cost
 from latentlab.models.gan import GAN, Discriminator, Generator
@@ -82,7 +82,7 @@ def test_the_recipe_uses_what_is_asked_for():
     assert checksum(one) == checksum(same) != checksum(other)
     assert [m.p for m in one.modules() if isinstance(m, torch.nn.Dropout)] == [0.25, 0.25]
     board = torch.tensor([[0, 255], [255, 0]], dtype=torch.uint8).repeat(7, 7)[None, None]  # (1, 1, 14, 14)
-    assert torch.allclose(gan.small(board, 7), torch.full((1, 1, 7, 7), 0.5))
+    assert torch.allclose(to_float(board, 7), torch.full((1, 1, 7, 7), 0.5))
     train, test = load("digits").first(96), load("digits", "test").first(40)
     run = {cost: gan.run(gan.Settings(**{**vars(settings), "cost": cost}), train=train, test=test, show=False)
            for cost in gan.COSTS}  # fmt: skip

@@ -15,6 +15,7 @@ from latentlab.recipes import contract as runs
 from latentlab.recipes.represent import pixels, represent
 from latentlab.recipes.vicreg import pretraining as vicreg
 from latentlab.recipes.vicreg.timing import matrix_rate, time_step
+from latentlab.training import Budget, checksum
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +179,28 @@ def test_more_looks_are_more_views_of_the_same_pictures_and_all_pairs_count(monk
     assert len(seen) == 4 and all(torch.equal(images, train.images[5:15]) for images in seen)
     times = time_step(replace(settings, budget=replace(settings.budget, batch=16)), train, steps=1, warm_up=1)
     assert times.views_per_second == pytest.approx(4 * 16 / sum(times.parts.values()))
+
+
+def test_views_grow_with_the_budget_and_a_resumed_run_goes_on_where_it_was(monkeypatch, tmp_path):
+    train = load("shapes10", "train").first(64)
+    budget = Budget(epochs=3, batch=32, precision="float32")  # six steps
+    settings = replace(vicreg.PRESETS["quick"], widths=(8, 16), projector=(16, 16), grow=(16, 20, 24), budget=budget)
+    sides, draw = [], vicreg.many_views
+    monkeypatch.setattr(vicreg, "many_views", lambda i, views, g: sides.append(views.size) or draw(i, views, g))
+    whole = vicreg.run(settings, train=train, seed=0, show=False).network
+    assert sides == [16, 16, 20, 20, 24, 24]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    how = {"train": train, "seed": 0, "show": False, "folder": tmp_path}
+    often = replace(settings, budget=replace(budget, checkpoint_every=1e-9))  # a checkpoint after every step
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(vicreg, "many_views", lambda i, views, g: stop() if views.size == 24 else draw(i, views, g))
+        vicreg.run(often, **how)
+    sides.clear()
+    resumed = vicreg.run(often, **how, resume=True).network
+    assert sides == [24, 24] and checksum(resumed) == checksum(whole)
+    fixed = vicreg.VICRegTask(whole, train, None, replace(settings, grow=()), "cpu")
+    fixed.at(0.9)
+    assert fixed.views == vicreg.VIEWS[settings.views]

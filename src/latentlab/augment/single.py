@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from latentlab.data import to_float
@@ -30,7 +29,7 @@ class OneFigure:
         if images.ndim != 4 or min(images.shape[2:]) < self.size:
             found = tuple(images.shape)
             raise ValueError(f"OneFigure({self.size}) needs (b, c, h, w), h and w ≥ {self.size}; got {found}.")
-        views = F.adaptive_avg_pool2d(to_float(images), self.size)  # (b, c, size, size)
+        views = to_float(images, self.size)  # (b, c, size, size)
         if self.move:
             views = move(views, generator)
         return paint(views, generator) if self.paint else views

@@ -12,11 +12,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def to_float(images: Tensor) -> Tensor:
-    """uint8 images (b, c, h, w), or any other shape → float32 in [0, 1]. Raises TypeError for another type."""
+def to_float(images: Tensor, side: int | None = None) -> Tensor:
+    """uint8 images (b, c, h, w) → float32 in [0, 1], averaged down to side × side if `side` is given.
+
+    Without `side` any shape will do. Raises TypeError for another type.
+    """
     if images.dtype != torch.uint8:
         raise TypeError(f"Images must be uint8 (0 to 255) as latentlab.data.load returns them, got {images.dtype}.")
-    return images.float().mul_(1 / 255)
+    x = images.float().mul_(1 / 255)
+    return x if side is None else F.adaptive_avg_pool2d(x, side)  # (b, c, side, side)
 
 
 def binarise(
@@ -26,7 +30,7 @@ def binarise(
 
     sampled: by chance, a pixel's brightness its probability (Salakhutdinov and Murray 2008); else by the threshold ½.
     """
-    x = to_float(images) if side is None else F.adaptive_avg_pool2d(to_float(images), side)  # (n, 1, side, side)
+    x = to_float(images, side)
     return torch.bernoulli(x, generator=generator) if sampled else (x > 0.5).float()
 
 

@@ -62,9 +62,10 @@ def from_torchvision(name: str, split: str, root: Path, download: bool) -> Datas
         raise FileNotFoundError(f"{title} is not in {cache / inside}. {ways} {QUICK}")
     from torchvision import datasets  # seconds, which nobody need wait before
 
-    place = place or _download(cache, title, inside, getattr(datasets, kind))
+    reader = getattr(datasets, kind)
+    place = place or _download(cache, title, inside, reader)
     try:
-        data = getattr(datasets, kind)(str(place), train=split == "train")
+        data = reader(str(place), train=split == "train")
     except Exception as error:  # torchvision's readers raise many kinds for damaged files, among them AssertionError
         said = f"The files in {place / inside} are incomplete or damaged ({type(error).__name__}: {error})."
         raise ValueError(f"{said} Delete that folder and load again with download=True. {QUICK}") from error

@@ -11,9 +11,7 @@ def as_features(array: Array, name: str = "features") -> Tensor:
     """The array, or flattened images, as a float32 CPU tensor (n, d). ValueError if empty, of one axis, not finite."""
     features = torch.as_tensor(array).detach().to("cpu", torch.float32)
     if features.ndim < 2 or features.numel() == 0:
-        raise ValueError(
-            f"{name} has shape {tuple(features.shape)}; expected rows, (n, d), one a sample, at least one."
-        )
+        raise ValueError(f"{name} has shape {tuple(features.shape)}; expected rows (n, d), at least one.")
     features = features.flatten(1)  # (n, d)
     # A sum is NaN or infinite as soon as one entry is: one pass, no mask. Only an overflow needs the second look.
     if not torch.isfinite(features.sum()) and not torch.isfinite(features).all():

@@ -38,9 +38,7 @@ def k_means(y: Array, k: int, *, seed: int = 0) -> Clustering:
         fitted = KMeans(k, n_init=5, random_state=seed).fit(rows)
     sizes = np.bincount(fitted.labels_, minlength=k)
     if not sizes.all():
-        raise ValueError(
-            f"Only {(sizes > 0).sum()} rows are different: too few for {k} clusters. Have the codes collapsed?"
-        )
+        raise ValueError(f"Only {(sizes > 0).sum()} rows differ: too few for {k} clusters. Have the codes collapsed?")
     order = np.argsort(-sizes, kind="stable")  # largest first
     place = np.argsort(order)[fitted.labels_]
     return Clustering(torch.from_numpy(place), torch.from_numpy(fitted.cluster_centers_[order]))
@@ -64,9 +62,7 @@ def cluster_agreement(cluster: Array, labels: Array) -> dict[str, float]:
     table = confusion(cluster, labels)  # (clusters, classes)
     group, truth = np.asarray(cluster), np.asarray(labels)
     if table.shape[1] < 2:
-        raise ValueError(
-            f"All {len(truth)} rows are of class {truth[0]}: clusters are compared with two classes or more."
-        )
+        raise ValueError(f"All {len(truth)} rows are of class {truth[0]}: compare clusters with two classes or more.")
     return {
         "nmi": float(normalized_mutual_info_score(truth, group)),
         "ari": float(adjusted_rand_score(truth, group)),
@@ -83,8 +79,6 @@ def silhouette(y: Array, groups: Array, *, seed: int = 0) -> float:
     rows = as_features(y, "y")
     group = as_labels(groups, len(rows), "groups")
     if not 1 < len(group.unique()) < len(rows):
-        raise ValueError(
-            f"{len(group.unique())} groups of {len(rows)} rows: expected two or more, and fewer than rows."
-        )
+        raise ValueError(f"{len(group.unique())} groups of {len(rows)} rows: expected 2 or more, and fewer than rows.")
     sample = ROWS if len(rows) > ROWS else None
     return float(silhouette_score(rows.numpy(), group.numpy(), sample_size=sample, random_state=seed))

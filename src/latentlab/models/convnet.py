@@ -34,9 +34,7 @@ def whitening_kernels(images: Tensor, filters: int, side: int = 4, epsilon: floa
     labels or training (Jordan 2024, arxiv.org/abs/2404.00498, section 3.2). Raises ValueError for too many filters.
     """
     shape = images.shape[1], side, side
-    rows = (
-        nn.functional.unfold(standardise(to_float(images)), side, stride=side).transpose(1, 2).flatten(0, 1)
-    )  # (l, p)
+    rows = nn.functional.unfold(standardise(to_float(images)), side, stride=side).mT.flatten(0, 1)  # (l, p)
     if filters % 2 or filters > 2 * rows.shape[1]:
         raise ValueError(f"Patches of {shape} give an even number of filters up to {2 * rows.shape[1]}, not {filters}.")
     # C = V Λ Vᵀ

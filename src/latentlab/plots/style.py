@@ -53,7 +53,7 @@ def styled(draw: Callable[..., Figure]) -> Callable[..., Figure]:
 def approx(value: float, unit: str = "", digits: int | None = 1) -> str:
     """A measured number in words: approx(86.23, "%") is "≈ 86.2 %". digits=None: three significant digits."""
     # Strict comparison of notebooks leaves out the number after "≈" and nothing else.
-    number = f"{value:.3g}" if digits is None else f"{value:.{digits}f}"
+    number = f"{value:z.3g}" if digits is None else f"{value:z.{digits}f}"
     return f"≈ {number.replace('-', '−', 1) if number.startswith('-') else number}" + (f" {unit}" if unit else "")
 
 

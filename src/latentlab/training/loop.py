@@ -27,7 +27,8 @@ class Task(Protocol):
     """What a recipe hands to `fit`: a module with all weights, the number of samples, and the loss of a batch.
 
     A task may have `players` (a GAN has two); without, it is one player itself. One that keeps a state of its own
-    between steps has `state_dict()` and `load_state_dict(state)`, as a module has, for the checkpoint.
+    between steps has `state_dict()` and `load_state_dict(state)`, as a module has, for the checkpoint. One that changes
+    as training goes on has `at(share)`, which is told before every step what share of the budget is spent.
     """
 
     module: nn.Module
@@ -139,6 +140,8 @@ def fit(
     task.module.train()
     with progress(title, show and processes.rank() == 0) as update:
         while (done := processes.agree(spent())) < 1.0:
+            if hasattr(task, "at"):
+                task.at(done)
             state.step(next(batches), warmup_cosine(done, budget.warmup))
             test = history.steps % test_steps == 0 or history.steps == total
             if test or len(state.pending) == 50:

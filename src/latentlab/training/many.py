@@ -24,7 +24,7 @@ def in_parallel(
     alone, results, threads = torch.device(device).type != "cpu", [], torch.get_num_threads()
     at_once = 1 if alone else min(joblib.cpu_count(), threads, len(jobs) or 1)  # 1: in this process, none is started
     threads, pool = threads if alone else 1, joblib.Parallel(at_once, return_as="generator")
-    with progress(title, True) as update:
+    with progress(title) as update:
         for result in pool(joblib.delayed(_with_threads)(threads, function, job) for job in jobs):
             results.append(result)
             update(len(results) / len(jobs))

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from latentlab.data import Dataset, to_float
@@ -63,9 +62,8 @@ def by_depth(settings: Settings) -> dict[str, Settings]:
 
 
 def pictures(images: Tensor, side: int | None = None) -> Tensor:
-    """Images (n, c, h, w), uint8 or already in [0, 1], as the network sees them: (n, c, side, side) in [0, 1]."""
-    x = images if images.is_floating_point() else to_float(images)
-    return x if side is None else F.adaptive_avg_pool2d(x, side)
+    """uint8 images (n, c, h, w) as the network sees them: (n, c, side, side) in [0, 1]; those already so stay."""
+    return images if images.is_floating_point() else to_float(images, side)
 
 
 class ReconstructionTask:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlab.data import Dataset, to_float
@@ -79,11 +78,6 @@ class DuelTask:
         return {}
 
 
-def small(images: Tensor, side: int) -> Tensor:
-    """uint8 images (n, 1, h, w) → float in [0, 1], averaged down to (n, 1, side, side)."""
-    return F.adaptive_avg_pool2d(to_float(images), side)
-
-
 def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> GAN:
     """Both players with fresh weights from the seed."""
     size = (shape[0], settings.side, settings.side)
@@ -95,7 +89,7 @@ def build(settings: Settings, shape: tuple[int, int, int], seed: int) -> GAN:
 def run(settings: Settings, *, train: Dataset, test: Dataset, seed: int = 0, device: str = "cpu", **how: Any) -> Run:
     """Train both players; how: folder, resume, show of `training.fit`. `test` is for `scores` only."""
     network = build(settings, train.images.shape[1:], seed)
-    task = DuelTask(network, small(train.images, settings.side).to(device), settings.cost, settings.real_noise)
+    task = DuelTask(network, to_float(train.images, settings.side).to(device), settings.cost, settings.real_noise)
     return fitted(task, settings, seed=seed, device=device, title="GAN", **how)
 
 
@@ -107,7 +101,7 @@ def sample(network: GAN, settings: Settings, n: int, generator: torch.Generator)
 
 def scores(network: nn.Module, settings: Settings, train: Dataset, test: Dataset) -> dict[str, float]:
     """Fréchet distance in pixels to the test images: of samples, and of as many training images, the floor."""
-    real, known = small(test.images, settings.side).flatten(1), small(train.images, settings.side).flatten(1)
+    real, known = to_float(test.images, settings.side).flatten(1), to_float(train.images, settings.side).flatten(1)
     drawn = sample(network.cpu(), settings, len(known), generator_for(0, 15)).flatten(1)
     sets = {"samples": drawn, "training images": known}
     return {f"Fréchet distance, {name}": frechet_distance(real, images) for name, images in sets.items()}

@@ -27,6 +27,7 @@ class Settings:
 
     data: str = "shapes10"
     views: str = "shapes"  # a name in augment.PRESETS
+    grow: tuple[int, ...] = ()  # sides of the views in equal parts of the training; () leaves them as they are
     encoder: str = "convnet"  # or "resnet18"
     widths: tuple[int, ...] = (32, 96, 160, 224)  # the ConvNet's stages
     keep: int | None = None  # how many of its last stages make the representation; None is all
@@ -46,13 +47,14 @@ class Settings:
 _muon = Budget(epochs=None, minutes=6.0, optimiser="muon", learning_rate=0.02, weight_decay=0.0, compile=True)
 _cifar = Settings(data="cifar10", views="cifar-cpu", widths=(64, 128, 256, 256), keep=2, budget=_muon)
 _fast = replace(_muon, minutes=5.0, batch=64, compile=False)
+_small = replace(_cifar, widths=(32, 96, 192, 256), projector=(256,) * 3, weights=VICRegWeights(covariance=4.0))
 _adam = Budget(epochs=30, learning_rate=3e-4, weight_decay=1e-6, compile=True)
 PRESETS = {
     "quick": Settings(budget=Budget(epochs=10, batch=128)),  # embedded data, under a minute on two cores
     # real CIFAR-10 on two cores: wide early stages and Muon, see notebook 13
     "cpu": _cifar,
-    # the same where bfloat16 is slow: smaller and more views, a start from whitened patches, no minute of compiling
-    "fast": replace(_cifar, views="cifar-fast", projector=(256, 256, 256), looks=4, whiten=True, budget=_fast),
+    # the same where bfloat16 is slow: smaller and more views that grow, a start from whitened patches, not compiled
+    "fast": replace(_small, views="cifar-fast", grow=(16, 16, 24), looks=4, whiten=True, budget=_fast),
     "gpu": Settings(data="cifar10", views="exercise", encoder="resnet18", budget=_adam),  # the coursework's settings
 }
 
@@ -69,8 +71,14 @@ class VICRegTask:
         self.module, self.samples = network, len(train)
         self.images, self.partners = train.images.to(device), partners  # (n, c, h, w) uint8; (n, k) or None
         self.views, self.weights, self.looks = VIEWS[settings.views], settings.weights, settings.looks
+        self.grow = settings.grow
         parts = [] if test is None else test.images[: settings.test_images].to(device).split(settings.budget.batch)
         self.test_batches = [images for images in parts if len(images) == settings.budget.batch]
+
+    def at(self, share: float) -> None:
+        """Views of the side that belongs to this part of the training."""
+        if self.grow:
+            self.views = replace(self.views, size=self.grow[int(share * len(self.grow))])
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         second = indices  # (b,)
