@@ -204,3 +204,17 @@ def test_views_grow_with_the_budget_and_a_resumed_run_goes_on_where_it_was(monke
     fixed = vicreg.VICRegTask(whole, train, None, replace(settings, grow=()), "cpu")
     fixed.at(0.9)
     assert fixed.views == vicreg.VIEWS[settings.views]
+    with pytest.raises(ValueError, match="16 pixels or more"):
+        replace(settings, grow=(24, 8))
+    with pytest.raises(ValueError, match="such as 16,24"):
+        runs.changed(settings, {"grow": 24})
+
+
+def test_the_test_terms_are_taken_on_views_of_one_size(monkeypatch):
+    train = load("shapes10", "train").first(64)
+    budget = Budget(epochs=2, batch=32, precision="float32", test_every=1)
+    settings = replace(vicreg.PRESETS["quick"], widths=(8, 16), projector=(16, 16), grow=(16, 24), budget=budget)
+    sides, draw = [], vicreg.many_views
+    monkeypatch.setattr(vicreg, "many_views", lambda i, views, g: sides.append(views.size) or draw(i, views, g))
+    vicreg.run(settings, train=train, test=train.first(32), seed=0, show=False)
+    assert sides == [16, 16, 24, 24, 24, 24], "two steps, a look at the test set, two steps, a look"

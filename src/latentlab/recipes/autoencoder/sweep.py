@@ -62,7 +62,7 @@ def by_depth(settings: Settings) -> dict[str, Settings]:
 
 
 def pictures(images: Tensor, side: int | None = None) -> Tensor:
-    """uint8 images (n, c, h, w) as the network sees them: (n, c, side, side) in [0, 1]; those already so stay."""
+    """uint8 images (n, c, h, w) as the network sees them: (n, c, side, side) in [0, 1]; float ones stay as they are."""
     return images if images.is_floating_point() else to_float(images, side)
 
 

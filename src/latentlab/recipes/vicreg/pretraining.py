@@ -23,11 +23,11 @@ from latentlab.training.processes import gather
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides a VICReg run but the seed. Raises ValueError for unknown views, or fewer than two."""
+    """Everything that decides a VICReg run but the seed. ValueError for views that cannot be."""
 
     data: str = "shapes10"
     views: str = "shapes"  # a name in augment.PRESETS
-    grow: tuple[int, ...] = ()  # sides of the views in equal parts of the training; () leaves them as they are
+    grow: tuple[int, ...] = ()  # sides of the views in equal parts of the training; (): what `views` says
     encoder: str = "convnet"  # or "resnet18"
     widths: tuple[int, ...] = (32, 96, 160, 224)  # the ConvNet's stages
     keep: int | None = None  # how many of its last stages make the representation; None is all
@@ -42,6 +42,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.views not in VIEWS or self.looks < 2:
             raise ValueError(f"views is one of {', '.join(VIEWS)}, looks at least 2; got {self.views}, {self.looks}.")
+        if not isinstance(self.grow, tuple) or min(self.grow, default=16) < 16:
+            raise ValueError(f"grow lists the sides of views, 16 pixels or more each, such as 16,24; got {self.grow}.")
 
 
 _muon = Budget(epochs=None, minutes=6.0, optimiser="muon", learning_rate=0.02, weight_decay=0.0, compile=True)
@@ -53,7 +55,7 @@ PRESETS = {
     "quick": Settings(budget=Budget(epochs=10, batch=128)),  # embedded data, under a minute on two cores
     # real CIFAR-10 on two cores: wide early stages and Muon, see notebook 13
     "cpu": _cifar,
-    # the same where bfloat16 is slow: smaller and more views that grow, a start from whitened patches, not compiled
+    # where bfloat16 is slow: narrower, four small views that grow, a start from whitened patches, not compiled
     "fast": replace(_small, views="cifar-fast", grow=(16, 16, 24), looks=4, whiten=True, budget=_fast),
     "gpu": Settings(data="cifar10", views="exercise", encoder="resnet18", budget=_adam),  # the coursework's settings
 }
@@ -71,14 +73,14 @@ class VICRegTask:
         self.module, self.samples = network, len(train)
         self.images, self.partners = train.images.to(device), partners  # (n, c, h, w) uint8; (n, k) or None
         self.views, self.weights, self.looks = VIEWS[settings.views], settings.weights, settings.looks
-        self.grow = settings.grow
+        self.sides = settings.grow or (self.views.size,)
+        self.test_views = replace(self.views, size=self.sides[-1])  # the same at every look
         parts = [] if test is None else test.images[: settings.test_images].to(device).split(settings.budget.batch)
         self.test_batches = [images for images in parts if len(images) == settings.budget.batch]
 
     def at(self, share: float) -> None:
         """Views of the side that belongs to this part of the training."""
-        if self.grow:
-            self.views = replace(self.views, size=self.grow[int(share * len(self.grow))])
+        self.views = replace(self.views, size=self.sides[int(share * len(self.sides))])
 
     def terms(self, indices: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
         second = indices  # (b,)
@@ -87,15 +89,16 @@ class VICRegTask:
             column = torch.randint(k, shape, generator=generator, device=generator.device).cpu()
             second = self.partners[indices].gather(1, column)[:, 0]  # (b, k) → (b,)
         batches = [self.images[rows.to(self.images.device)] for rows in (indices, *[second] * (self.looks - 1))]
-        z = [gather(part) for part in self._embed(batches, generator)]  # (b, d) each
+        z = [gather(part) for part in self._embed(batches, self.views, generator)]  # (b, d) each
         return compared(z, self.weights) | {"correlation": correlation(z[0].detach().float())}
 
     def test_terms(self, generator: torch.Generator) -> dict[str, Tensor]:
-        found = [compared(self._embed([images] * 2, generator), self.weights) for images in self.test_batches]
+        z = (self._embed([images] * 2, self.test_views, generator) for images in self.test_batches)
+        found = [compared(pair, self.weights) for pair in z]
         return {name: torch.stack([terms[name] for terms in found]).mean() for name in found[0]} if found else {}
 
-    def _embed(self, batches: Sequence[Tensor], generator: torch.Generator) -> tuple[Tensor, ...]:
-        return self.module(many_views(batches, self.views, generator)).chunk(len(batches))  # (b, d) each
+    def _embed(self, batches: Sequence[Tensor], views: Views, generator: torch.Generator) -> tuple[Tensor, ...]:
+        return self.module(many_views(batches, views, generator)).chunk(len(batches))  # (b, d) each
 
 
 def compared(z: Sequence[Tensor], weights: VICRegWeights) -> dict[str, Tensor]:

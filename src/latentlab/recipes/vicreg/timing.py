@@ -30,7 +30,7 @@ class StepTimes:
 
 
 def time_step(settings: vicreg.Settings, train: Dataset, *, steps: int = 15, warm_up: int = 4) -> StepTimes:
-    """Time the parts of VICReg's training step on this processor, mean over `steps`; compiled runs are faster."""
+    """Time the parts of VICReg's step, mean over `steps`, not compiled, with the views that `views` names."""
     reuse_memory()
     network = vicreg.build(settings, train.images.shape[1:], seed=0).to(memory_format=torch.channels_last).train()
     budget, generator = settings.budget, torch.Generator().manual_seed(0)
