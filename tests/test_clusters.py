@@ -62,7 +62,7 @@ def test_silhouette_is_scikit_learns_and_samples_many_rows():
     [
         (lambda: ev.k_means(np.where(GROUPS > 9, np.nan, GROUPS), 4), "NaN or infinity"),
         (lambda: ev.k_means(GROUPS[:3], 10), "10 clusters of 3 rows"),
-        (lambda: ev.k_means(np.tile(GROUPS[:5], (200, 1)), 10), "Only 5 rows differ"),
+        (lambda: ev.k_means(np.tile(GROUPS[:5], (200, 1)), 10), "Only 5 rows are different"),
         (lambda: ev.cluster_agreement(LABELS, np.zeros(140, dtype=int)), "All 140 rows are of class 0"),
         (lambda: ev.cluster_agreement(LABELS[:-1], LABELS), "one label for each of the 139 rows"),
         (lambda: ev.silhouette(GROUPS, np.zeros(140, dtype=int)), "1 groups of 140 rows"),

@@ -38,7 +38,7 @@ def k_means(y: Array, k: int, *, seed: int = 0) -> Clustering:
         fitted = KMeans(k, n_init=5, random_state=seed).fit(rows)
     sizes = np.bincount(fitted.labels_, minlength=k)
     if not sizes.all():
-        raise ValueError(f"Only {(sizes > 0).sum()} rows differ: too few for {k} clusters. Have the codes collapsed?")
+        raise ValueError(f"Only {sum(sizes > 0)} rows are different: too few for {k} clusters. Did the codes collapse?")
     order = np.argsort(-sizes, kind="stable")  # largest first
     place = np.argsort(order)[fitted.labels_]
     return Clustering(torch.from_numpy(place), torch.from_numpy(fitted.cluster_centers_[order]))
