@@ -2,7 +2,7 @@
 
 A regime is an environment: how many threads, and which instructions torch's libraries may use. Those that the
 processor lacks, or has as its best anyway, are named and left out. `--only WORD` takes the regimes with WORD in their
-name.
+name. As many notebooks run at a time as the machine has cores for their threads.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
@@ -34,14 +35,15 @@ SETS = {  # name → (whether this processor has it as something of its own, its
 }
 
 
-def nbval(notebook: Path, regime: dict[str, str]) -> list[str]:
-    """The cells that differ from the stored outputs."""
+def nbval(notebook: Path, regime: dict[str, str]) -> tuple[list[str], float]:
+    """The cells that differ from the stored outputs, and the seconds it took."""
     rules = ["--nbval-sanitize-with", str(ROOT / "tests/nbval_sanitize.cfg"), "--nbval-cell-timeout=600"]
     quiet = ["-p", "no:cacheprovider", "-q", "--color=no"]
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", *rules, *quiet, str(notebook)]
+    begun = time.perf_counter()
     done = subprocess.run(command, env=os.environ | regime, cwd=ROOT, capture_output=True, text=True)
     cells = re.findall(r"^FAILED \S+::(Cell \d+)", done.stdout, re.MULTILINE)
-    return cells or ([] if done.returncode == 0 else [done.stdout[-300:]])
+    return cells or ([] if done.returncode == 0 else [done.stdout[-300:]]), time.perf_counter() - begun
 
 
 def main() -> int:
@@ -54,12 +56,13 @@ def main() -> int:
     left_out = [name for name, (own, _) in SETS.items() if not own]
     print("nothing of their own on this processor:", ", ".join(left_out) or "none", flush=True)
     for name in (name for name in regimes if given.only in name):
-        for notebook in notebooks:
-            begun = time.perf_counter()
-            cells = nbval(notebook, regimes[name])
-            failed += bool(cells)
-            said = "differs: " + ", ".join(cells) if cells else "the same"
-            print(f"{name:<32} {notebook.stem:<34} {time.perf_counter() - begun:4.0f} s  {said}", flush=True)
+        at_once = max(1, os.cpu_count() // int(regimes[name]["OMP_NUM_THREADS"]))
+        with ThreadPoolExecutor(at_once) as pool:
+            results = pool.map(nbval, notebooks, [regimes[name]] * len(notebooks))
+            for notebook, (cells, took) in zip(notebooks, results, strict=True):
+                failed += bool(cells)
+                said = "differs: " + ", ".join(cells) if cells else "the same"
+                print(f"{name:<32} {notebook.stem:<34} {took:4.0f} s  {said}", flush=True)
     return int(failed > 0)
 
 
