@@ -27,7 +27,7 @@ WORLDS = {  # condition: its arguments in a world where it holds, one where it f
 # condition of one measure: its bar, and whether it asks for more
 ONE = {
     "some": ("some", True), "nearly_all": ("nearly all", True), "reads": ("a linear layer reads the class", True),
-    "grouped": ("classes group in a map", True), "mixed": ("classes group in a map", False),
+    "grouped": ("classes group in a map", True), "ungrouped": ("classes group in a map", False),
     "told": ("a number is told", True), "untold": ("a number is told", False), "told_apart": ("told apart", True),
     "furthest_on_average": ("furthest on average", True), "looks_average": ("looks average", False),
     "closer": ("closer", False), "shared": ("a trait is shared", False), "no_pattern": ("no pattern", False),

@@ -43,9 +43,9 @@ CIFAR, TURNED = {"t-SNE": 0.5, "PCA": 0.3}, {"t-SNE": 0.3, "PCA": 0.9}
         (lesson.inseparable(0.7, LOW), "tt"), (lesson.inseparable(0.95, [0.95, 0.97, 0.96]), "ff"),
         (lesson.colour({"quick": LOW, "deep": HIGH}, LOW, HIGH), "ttt"),
         (lesson.colour({"quick": [1.0, 1.01, 0.99], "deep": LOW}, HIGH, LOW), "fff"),
-        (lesson.indicators(HIGH, rank(0.9, -0.9, 0.1)), "ttf"),
-        (lesson.indicators(LOW[:2] + [0.2], rank(0.6, 0.8, -0.7)), "?ft"),
-        (lesson.indicators([0.05, 0.06, 0.04], rank(0.9, 0.9, 0.0)), "ftt"),
+        (lesson.indicators({"ngn": HIGH, "poor": [0.05, 0.06, 0.04]}, rank(0.9, -0.9, 0.1)), "tftf"),
+        (lesson.indicators({"ngn": LOW[:2] + [0.2]}, rank(0.6, 0.8, -0.7)), "?ft"),
+        (lesson.indicators({"ngn": [0.05, 0.06, 0.04]}, rank(0.9, 0.9, 0.0)), "ftt"),
     ],
 )  # fmt: skip
 def test_conditions_can_hold_fail_and_be_hidden(conditions, expected):

@@ -22,9 +22,7 @@ VARIANTS = {  # of notebooks 02 and 03
     "some": Bar(10.0, "percent at least: more than slips of a few"),
     "half": Bar(0.5, "of the other at most; of a loss, the larger part of it"),
     "collapsed": Bar(0.1, "of VICReg's spread at most"),
-    "classes group in a map": Bar(
-        30.0, "percent of the pictures named by ten neighbours: three times chance, the eye sees patches"
-    ),
+    "classes group in a map": Bar(30.0, "percent named by ten neighbours: three times chance, the eye sees patches"),
     "a linear layer reads the class": Bar(50.0, "percent of held-out pictures: right more often than wrong"),
     "closer": Bar(0.95, "of the distance of pairs of two classes at most"),
     "a number is told": Bar(0.5, "of its variance: more is known than not"),
@@ -35,6 +33,7 @@ NEIGHBOURS = {  # of notebook 03
     "nearly all": Bar(90.0, "percent at least"),
     "looks average": Bar(1.0, "times as far from the mean brightness and contrast as a random picture, at most"),
     "furthest on average": Bar(0.99, "of all pictures lie nearer to the mean"),
+    "a class stands out": Bar(2.0, "times its share of all pictures, at least: what the eye notices in a row"),
     "no pattern": Bar(5.0, "points of accuracy, which the query's class adds to a guess, at most"),
     "told apart": Bar(99.0, "percent of the pictures, by ten neighbours in the map"),
     "good feature": Bar(0.99, "of all pairs in the right order"),

@@ -31,7 +31,7 @@ def below(name: str) -> Callable[[Array], Truth]:
 some = above("some")
 nearly_all = above("nearly all")
 reads = above("a linear layer reads the class")
-grouped, mixed = above("classes group in a map"), below("classes group in a map")
+grouped, ungrouped = above("classes group in a map"), below("classes group in a map")
 told, untold = above("a number is told"), below("a number is told")
 told_apart = above("told apart")
 furthest_on_average = above("furthest on average")

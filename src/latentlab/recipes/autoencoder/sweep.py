@@ -42,7 +42,7 @@ class Settings:
 _MNIST = Settings(
     data="mnist", budget=Budget(epochs=4, batch=128, learning_rate=4e-3, weight_decay=0.0, precision="float32"),
     dims=(2, 3, *range(5, 16), 40, *range(50, 56), 90, *range(100, 105)), wide_dims=(1000,), depths=(1, 2, 3, 4),
-    activations=("relu", "tanh"), seeds=(0, 1), pairs=400,
+    activations=("relu", "tanh"), seeds=(0, 1, 2), pairs=400,
 )  # fmt: skip
 # embedded digits, half a minute on two cores; MNIST on two cores; MNIST on a GPU (the same networks)
 PRESETS = {"quick": Settings(), "cpu": _MNIST, "gpu": _MNIST}

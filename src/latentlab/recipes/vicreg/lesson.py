@@ -145,12 +145,12 @@ def colour(alike: Mapping[str, Seeds], plain: Seeds, bleached: Seeds) -> Conditi
     }
 
 
-def indicators(common: Seeds, rank: Mapping[str, float]) -> Conditions:
-    """V-Q2.8: shares of outliers that pairs of networks have in common; rank correlations with the probe."""
-    least = max(bar["a sign follows the probe"], abs(rank["how far outliers lie"]))
-    enough = ahead(common, bar["outliers in common"])
-    return {
-        "outliers are the data's: independent networks have more than a third in common": enough,
+def indicators(common: Mapping[str, Seeds], rank: Mapping[str, float]) -> Conditions:
+    """V-Q2.8: shares of outliers that other models have in common with VICReg's; rank correlations with the probe."""
+    least, third = max(bar["a sign follows the probe"], abs(rank["how far outliers lie"])), bar["outliers in common"]
+    whose = "outliers are the data's, more than a third in common with another model's: "
+    of_data: Conditions = {whose + name: ahead(shares, third) for name, shares in common.items()}
+    return of_data | {
         "clustered by class: it follows the probe, and closer than the outliers do": rank["clustered by class"] > least,
         "clustered around anything, without labels: likewise": rank["clustered around anything"] > least,
     }
