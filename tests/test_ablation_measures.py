@@ -30,7 +30,9 @@ def test_a_linear_layer_tells_what_is_in_the_codes_and_nothing_else():
     g = torch.Generator().manual_seed(2)
     y, noise = torch.randn(300, 5, generator=g), torch.randn(300, 2, generator=g)
     inside = y @ torch.randn(5, 2, generator=g)
-    for values, low, high in ((inside, 0.99, 1.0), (inside + 2 * noise, 0.2, 0.8), (noise + 10, -0.3, 0.1)):
+    for values, low, high in (
+        (inside, 0.99, 1.0), (inside[:, :1], 0.99, 1.0), (inside + 2 * noise, 0.2, 0.8), (noise + 10, -0.3, 0.1)
+    ):  # fmt: skip
         assert low <= ablations.linearly_told(y[:200], values[:200], y[200:], values[200:]) <= high
 
 

@@ -126,7 +126,7 @@ def linearly_told(y: Tensor, values: Tensor, y_other: Tensor, others: Tensor) ->
     middle, width = y.mean(0), y.std(0).clamp_min(1e-6)
     x, x_other = (((rows - middle) / width).double().numpy() for rows in (y, y_other))
     model = Ridge(alpha=1e-3 * len(y)).fit(x, values.double().numpy())
-    left = others.double() - torch.from_numpy(model.predict(x_other))  # (m, c)
+    left = others.double() - torch.from_numpy(model.predict(x_other)).view_as(others)  # (m, c)
     return float(1 - left.square().sum() / (others - others.mean(0)).square().sum())
 
 
