@@ -28,12 +28,13 @@ VARIANTS = {  # of notebooks 02 and 03
     "a number is told": Bar(0.5, "of its variance: more is known than not"),
     "drastic": Bar(10.0, "times as much"),
 }
-NEIGHBOURS = {  # of notebook 03
+NEIGHBOURS = {  # of notebooks 03 and 07
     "a trait is shared": Bar(0.9, "of the difference between random pictures at most"),
     "nearly all": Bar(90.0, "percent at least"),
     "looks average": Bar(1.0, "times as far from the mean brightness and contrast as a random picture, at most"),
     "furthest on average": Bar(0.99, "of all pictures lie nearer to the mean"),
-    "a class stands out": Bar(2.0, "times its share of all pictures, at least: what the eye notices in a row"),
+    "smooth": Bar(0.3, "correlation at least of code distances with picture distances: far above a shuffled list's"),
+    "above chance": Bar(0.05, "of agreement above chance at least: what blind neighbours do not show"),
     "no pattern": Bar(5.0, "points of accuracy, which the query's class adds to a guess, at most"),
     "told apart": Bar(99.0, "percent of the pictures, by ten neighbours in the map"),
     "good feature": Bar(0.99, "of all pairs in the right order"),
